@@ -1,0 +1,7 @@
+"""Runs the revisions on the connection that `embedding_studio.infra.migrations` hands over."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transaction_per_migration=False)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,143 @@
+"""The command line."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from embedding_studio.infra.log import configure_logging
+from embedding_studio.kernel.errors import StudioError
+from embedding_studio.settings import Settings, load_settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="A search engine that gets better from use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+
+DataDir = Annotated[Path, typer.Option(help="Folder of all data; made if it is not there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def main() -> NoReturn:
+    """Run a command; an error of ours ends it with one line on standard error and status 1."""
+    try:
+        app()
+    except StudioError as error:
+        Console(stderr=True).print(f"[red]Error:[/] {error.detail}", markup=True, highlight=False)
+        sys.exit(1)
+    sys.exit(0)
+
+
+@app.command()
+def up(
+    data_dir: DataDir = Path("data"),
+    host: Annotated[str, typer.Option(help="Loopback address of the API.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API.")] = 8400,
+) -> None:
+    """Run everything on this machine: servers, API and workers. Ctrl-C stops all of it.
+
+    Example: embedding-studio up --data-dir ./data --port 8400
+    """
+    from embedding_studio.api.server import require_loopback
+    from embedding_studio.up import up as run
+
+    configure_logging(level="warning")
+    require_loopback(host)
+    run(data_dir, host=host, port=port, say=console.print)
+
+
+@app.command()
+def serve() -> None:
+    """Run the HTTP API against the servers that the settings name.
+
+    Example: EMBEDDING_STUDIO_API__PORT=8400 embedding-studio serve
+    """
+    from embedding_studio.api.server import serve as run
+
+    run(_settings())
+
+
+@app.command()
+def worker(
+    role: Annotated[str, typer.Option(help="finetune, inference, improve, upsert, or all.")] = "all",
+) -> None:
+    """Run a worker of one role, or one process of every role.
+
+    Example: embedding-studio worker --role upsert
+    """
+    from embedding_studio.up import run_roles
+    from embedding_studio.worker import ROLES, run_worker
+
+    settings = _settings()
+    if role == "all":
+        run_roles(settings.data_dir)
+    elif role in ROLES:
+        run_worker(settings, role)
+    else:
+        raise typer.BadParameter(f"there are: {', '.join(ROLES)}, all", param_hint="--role")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring PostgreSQL to the present schema; safe to run at any time."""
+    from embedding_studio.infra.migrations import migrate as run
+
+    asyncio.run(run(_settings().postgres))
+
+
+@app.command()
+def export() -> None:
+    """Export the encoders that the plugins name to ONNX, where that was not done yet."""
+    from embedding_studio.bootstrap import encoder_sources
+    from embedding_studio.inference.actors import export_missing
+    from embedding_studio.sdk import find_plugins
+
+    settings = _settings()
+    export_missing(encoder_sources(find_plugins(settings.plugins)), settings.inference.encoders)
+
+
+@app.command()
+def plugins(
+    folder: Annotated[Path | None, typer.Option(help="Folder of plugins; the shipped one if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the plugins, and say what is wrong with those that do not load."""
+    from embedding_studio.infra.shipped import shipped
+    from embedding_studio.sdk import find_plugins
+
+    found = find_plugins(folder or shipped("plugins")).found
+    rows = [{"name": one.name, "version": one.version, "status": one.status, "detail": one.detail} for one in found]
+    _print(rows, as_json=as_json)
+    if any(one.status == "broken" for one in found):
+        raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    settings = load_settings()
+    configure_logging(level=settings.log.level, as_json=settings.log.as_json)
+    return settings
+
+
+def _print(rows: list[dict[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        console.print_json(json.dumps(rows))
+        return
+    table = Table(*(rows[0] if rows else ()))
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""The HTTP API."""
+
+from embedding_studio.api.app import create_app
+from embedding_studio.api.server import require_loopback, serve
+
+__all__ = ["create_app", "require_loopback", "serve"]

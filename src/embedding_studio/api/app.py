@@ -1,0 +1,97 @@
+"""The HTTP application: routers, dependencies, problems."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from operator import attrgetter
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+
+from embedding_studio import __version__
+from embedding_studio.api.health import HealthController
+from embedding_studio.api.plugins import PluginController
+from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
+from embedding_studio.bootstrap import open_container
+from embedding_studio.clickstream.http import ClickstreamController
+from embedding_studio.fine_tuning.http import FineTuningController
+from embedding_studio.inference.http import ModelController
+from embedding_studio.search.http import SearchController
+from embedding_studio.settings import Settings
+from embedding_studio.tasks import Idempotency
+from embedding_studio.tasks.http import TaskController
+from embedding_studio.upsertion.http import ItemController
+from embedding_studio.vector_store.http import CollectionController
+
+__all__ = ["create_app"]
+
+_CONTROLLERS = (
+    HealthController,
+    PluginController,
+    CollectionController,
+    ItemController,
+    SearchController,
+    ClickstreamController,
+    TaskController,
+    FineTuningController,
+    ModelController,
+    PrometheusController,
+)
+_SERVICES = (
+    "catalog",
+    "clickstream",
+    "collections",
+    "deployments",
+    "embeddings",
+    "fine_tuning",
+    "models",
+    "searches",
+    "tasks",
+    "upsertion",
+)
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The application; connections open when it starts and close when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_container(settings) as container:
+            app.state.container = container
+            yield
+
+    return Litestar(
+        route_handlers=_CONTROLLERS,
+        dependencies={
+            "container": Provide(_from_state("container"), sync_to_thread=False),
+            "idempotency": Provide(_idempotency),
+            **{name: Provide(_from_state(f"container.{name}"), sync_to_thread=False) for name in _SERVICES},
+        },
+        lifespan=[lifespan],
+        request_class=StrictRequest,
+        request_max_body_size=settings.api.max_body,
+        exception_handlers=PROBLEM_HANDLERS,
+        middleware=[PrometheusConfig(app_name="embedding_studio", prefix="embedding_studio", group_path=True).middleware],
+        openapi_config=OpenAPIConfig(title="Embedding Studio", version=__version__, path="/schema"),
+        logging_config=None,
+        signature_types=[],
+    )
+
+
+def _from_state(path: str) -> Callable[[State], Any]:
+    read = attrgetter(path)
+
+    def provide(state: State) -> Any:
+        return read(state)
+
+    return provide
+
+
+async def _idempotency(request: Request[Any, Any, State]) -> Idempotency | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    return Idempotency(key, f"{request.method} {request.url.path}", await request.body())

@@ -1,0 +1,67 @@
+"""Whether the process lives, and whether it can serve."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Literal
+
+import msgspec
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+
+from embedding_studio.bootstrap import Container, encoder_sources
+from embedding_studio.infra.outages import OUTAGES, as_unavailable
+
+__all__ = ["HealthController", "Live", "Readiness"]
+
+_DEADLINE = 2.0
+
+
+class Live(msgspec.Struct):
+    """The process serves."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(msgspec.Struct):
+    """What answers, and what does not."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+
+
+class HealthController(Controller):
+    """Health."""
+
+    path = "/health"
+    tags = ("health",)
+
+    @get("/live")
+    async def live(self) -> Live:
+        """Answer as soon as the process serves."""
+        return Live()
+
+    @get("/ready")
+    async def ready(self, container: NamedDependency[Container]) -> Response[Readiness]:
+        """Ask every server that is needed."""
+        names = ("postgres", "mongo", "redis")
+        answers = await asyncio.gather(
+            _check(container.pool.fetchval("SELECT 1")),
+            _check(container.database.command("ping")),
+            _check(container.queue.ping()),
+        )
+        checks = dict(zip(names, answers, strict=True))
+        missing = container.encoders.missing(encoder_sources(container.plugins))
+        checks["inference"] = f"not exported yet: {', '.join(one.model for one in missing)}" if missing else "ok"
+        ready = all(answer == "ok" for answer in checks.values())
+        return Response(
+            Readiness("ok" if ready else "unavailable", checks), status_code=200 if ready else 503,
+        )
+
+
+async def _check(answer: Awaitable[object]) -> str:
+    try:
+        async with asyncio.timeout(_DEADLINE):
+            await answer
+    except OUTAGES as error:
+        return as_unavailable(error).detail
+    return "ok"

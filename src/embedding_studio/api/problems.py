@@ -1,0 +1,130 @@
+"""Errors as RFC 9457 problem documents: the only table from our errors to HTTP."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from embedding_studio.infra.outages import OUTAGES, as_unavailable
+from embedding_studio.kernel.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    StudioError,
+    TooLargeError,
+    UnavailableError,
+)
+
+__all__ = ["PROBLEM_HANDLERS", "Problem", "StrictRequest"]
+
+logger = logging.getLogger(__name__)
+
+_STATUS: Mapping[type[StudioError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    InvalidError: HTTPStatus.BAD_REQUEST,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_PLACE = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>key in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """What went wrong, as `application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = []
+
+
+class StrictRequest(Request[Any, Any, State]):
+    """Reads a JSON body straight into the handler's type: nothing is coerced, and what is wrong is named."""
+
+    async def json(self) -> Any:
+        """The body as the handler's `data` wants it.
+
+        Raises:
+            InvalidError: It is no JSON, or not of the type.
+        """
+        field = self.route_handler.parsed_data_field
+        body = await self.body()
+        try:
+            return msgspec.json.decode(body, type=field.annotation if field else Any)
+        except msgspec.ValidationError as error:
+            place = _place(str(error))
+            raise InvalidError(f"{place.field}: {place.message}" if place.field else place.message, (place,)) from None
+        except UnicodeDecodeError as error:
+            raise InvalidError.at("body", f"is not UTF-8 at byte {error.start}") from None
+        except RecursionError:
+            raise InvalidError.at("body", "is nested too deeply") from None
+        except msgspec.DecodeError as error:
+            raise InvalidError.at("body", f"is not JSON: {error}") from None
+
+
+def _place(message: str) -> FieldError:
+    """The field and the message of a msgspec error such as "Expected `int` - at `$.items[0].id`"."""
+    found = _PLACE.match(message)
+    path, text = (found["path"] or "", found["message"]) if found else ("", message)
+    if unknown := _UNKNOWN.match(text):
+        return FieldError(f"{path}.{unknown['name']}" if path else unknown["name"], "unknown field")
+    return FieldError(path or "body", text)
+
+
+def _respond(
+    status: HTTPStatus, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None,
+) -> Response[Problem]:
+    problem = Problem(
+        type="about:blank",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        errors=[{"field": place.field, "message": place.message} for place in errors],
+    )
+    return Response(
+        problem, status_code=status, media_type="application/problem+json", headers=dict(headers or {}),
+    )
+
+
+def _studio_error(_request: Request[Any, Any, State], error: StudioError) -> Response[Problem]:
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    errors = error.errors if isinstance(error, InvalidError) else ()
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else None
+    return _respond(status, error.detail, errors=errors, headers=headers)
+
+
+def _outage(request: Request[Any, Any, State], error: Exception) -> Response[Problem]:
+    unavailable = as_unavailable(error)
+    logger.warning("%s: %s", unavailable.detail, error)
+    return _studio_error(request, unavailable)
+
+
+def _http_exception(_request: Request[Any, Any, State], error: HTTPException) -> Response[Problem]:
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = [FieldError(str(one.get("key", "")), str(one.get("message", ""))) for one in extra]
+    return _respond(HTTPStatus(error.status_code), error.detail, errors=errors, headers=error.headers)
+
+
+def _unexpected(request: Request[Any, Any, State], error: Exception) -> Response[Problem]:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _respond(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side; the log has the details")
+
+
+PROBLEM_HANDLERS: ExceptionHandlersMap = {
+    StudioError: _studio_error,
+    HTTPException: _http_exception,
+    **dict.fromkeys(OUTAGES, _outage),
+    Exception: _unexpected,
+}

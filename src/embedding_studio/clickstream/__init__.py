@@ -1,0 +1,22 @@
+"""Sessions: what a search showed. Events: what was done with it."""
+
+from embedding_studio.clickstream.domain import ClickRecord, EventType, NewEvent, Rejection, Shown
+from embedding_studio.clickstream.errors import SessionNotFoundError
+from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.repository import ClickstreamRepository
+from embedding_studio.clickstream.service import Accepted, ClickstreamService, NewSession
+
+__all__ = [
+    "Accepted",
+    "ClickRecord",
+    "ClickstreamRepository",
+    "ClickstreamService",
+    "Event",
+    "EventType",
+    "NewEvent",
+    "NewSession",
+    "Rejection",
+    "Session",
+    "SessionNotFoundError",
+    "Shown",
+]

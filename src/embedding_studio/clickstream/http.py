@@ -1,0 +1,33 @@
+"""The endpoints of sessions and events."""
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from embedding_studio.clickstream.schemas import EventBatch, EventsAccepted, RejectedView, SessionView
+from embedding_studio.clickstream.service import ClickstreamService
+
+__all__ = ["ClickstreamController"]
+
+
+class ClickstreamController(Controller):
+    """What was shown and what was done with it."""
+
+    path = "/api/v1"
+    tags = ("clickstream",)
+
+    @post("/events", status_code=202)
+    async def send_events(
+        self, clickstream: NamedDependency[ClickstreamService], data: JSONBody[EventBatch],
+    ) -> EventsAccepted:
+        """Send what users did with what they were shown."""
+        answer = await clickstream.accept([event.to_domain() for event in data.events])
+        rejected = [RejectedView(one.index, one.reason) for one in answer.rejected]
+        return EventsAccepted(answer.accepted, answer.duplicates, rejected)
+
+    @get("/sessions/{session_id:str}")
+    async def get_session(
+        self, clickstream: NamedDependency[ClickstreamService], session_id: FromPath[str],
+    ) -> SessionView:
+        """Look at a session with its events."""
+        return SessionView.of(*await clickstream.get(session_id))

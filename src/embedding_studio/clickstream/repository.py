@@ -1,0 +1,95 @@
+"""Every query on sessions and events."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo.errors import BulkWriteError
+
+from embedding_studio.clickstream.models import Event, Session
+
+__all__ = ["ClickstreamRepository"]
+
+_DUPLICATE_KEY = 11000
+_EVENTS_PER_SESSION = 10_000
+_SESSIONS_PER_BATCH = 500
+
+
+class ClickstreamRepository:
+    """Appends sessions and events, and reads them back joined."""
+
+    async def add_session(self, session: dict[str, Any]) -> None:
+        """Insert a session document."""
+        await Session.get_pymongo_collection().insert_one(session)
+
+    async def session(self, session_id: str) -> Session | None:
+        """The session."""
+        return await Session.get(session_id)
+
+    async def events_of(self, session_id: str) -> list[Event]:
+        """The session's events in the order of their arrival."""
+        found = Event.find({"session_id": session_id}).sort([("received_at", 1), ("_id", 1)])
+        return await found.limit(_EVENTS_PER_SESSION).to_list()
+
+    async def shown(self, session_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, int]]]:
+        """For each session that exists: its collection, and the position of each item it showed."""
+        found = Session.get_pymongo_collection().find(
+            {"_id": {"$in": list(session_ids)}}, {"collection": 1, "results.id": 1, "results.position": 1},
+        )
+        return {
+            session["_id"]: (session["collection"], {one["id"]: one["position"] for one in session["results"]})
+            async for session in found
+        }
+
+    async def add_events(self, events: Sequence[dict[str, Any]]) -> int:
+        """Insert the events that are not there yet; returns how many those were."""
+        if not events:
+            return 0
+        try:
+            answer = await Event.get_pymongo_collection().insert_many(events, ordered=False)
+        except BulkWriteError as error:
+            if any(failure["code"] != _DUPLICATE_KEY for failure in error.details["writeErrors"]):
+                raise
+            return int(error.details["nInserted"])
+        return len(answer.inserted_ids)
+
+    async def judged(
+        self, collection: str, *, since: datetime | None, until: datetime,
+    ) -> AsyncIterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """The sessions of a time that have events, oldest first, each with its events."""
+        window: dict[str, Any] = {"$lt": until} if since is None else {"$gte": since, "$lt": until}
+        found = Session.get_pymongo_collection().find(
+            {"collection": collection, "created_at": window},
+            {"query": 1, "user_id": 1, "created_at": 1},
+            sort=[("created_at", 1), ("_id", 1)],
+            batch_size=_SESSIONS_PER_BATCH,
+        )
+        batch: list[dict[str, Any]] = []
+        async for session in found:
+            batch.append(session)
+            if len(batch) == _SESSIONS_PER_BATCH:
+                for pair in await self._with_events(batch):
+                    yield pair
+                batch = []
+        for pair in await self._with_events(batch):
+            yield pair
+
+    async def count_sessions(self, collection: str, *, since: datetime | None, until: datetime) -> int:
+        """How many sessions there were."""
+        window: dict[str, Any] = {"$lt": until} if since is None else {"$gte": since, "$lt": until}
+        return await Session.find({"collection": collection, "created_at": window}).count()
+
+    async def delete_of(self, collection: str) -> None:
+        """Delete all sessions and events of a collection."""
+        await Event.find({"collection": collection}).delete()
+        await Session.find({"collection": collection}).delete()
+
+    @staticmethod
+    async def _with_events(sessions: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        events: dict[str, list[dict[str, Any]]] = {}
+        found = Event.get_pymongo_collection().find(
+            {"session_id": {"$in": [session["_id"] for session in sessions]}}, sort=[("_id", 1)],
+        )
+        async for event in found:
+            events.setdefault(event["session_id"], []).append(event)
+        return [(session, events[session["_id"]]) for session in sessions if session["_id"] in events]

@@ -1,0 +1,120 @@
+"""Recording sessions and events, and reading them for learning."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from embedding_studio.clickstream.domain import ClickRecord, NewEvent, Rejection, Shown, rejection_reason
+from embedding_studio.clickstream.errors import SessionNotFoundError
+from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.repository import ClickstreamRepository
+from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.time import Clock
+
+__all__ = ["Accepted", "ClickstreamService", "NewSession"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A search that was answered."""
+
+    collection: str
+    query: dict[str, Any]
+    filter: dict[str, Any] | None
+    user_id: str | None
+    meta: dict[str, Any] | None
+    results: Sequence[Shown]
+    mode: str
+    model_version: int
+    index_version: int
+    variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a batch of events."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejection]
+
+
+class ClickstreamService:
+    """What was shown and what was done with it, each written once."""
+
+    def __init__(self, *, repository: ClickstreamRepository, clock: Clock) -> None:
+        self._repository = repository
+        self._clock = clock
+
+    async def record(self, session: NewSession) -> str:
+        """Write a session; once this returns, events may refer to it."""
+        document = asdict(session)
+        document["_id"] = new_id()
+        document["created_at"] = self._clock()
+        await self._repository.add_session(document)
+        return str(document["_id"])
+
+    async def accept(self, events: Sequence[NewEvent]) -> Accepted:
+        """Write the events that answer a session, each `event_id` once however often it is sent."""
+        shown = await self._repository.shown(sorted({event.session_id for event in events}))
+        rejected, documents = [], {}
+        for index, event in enumerate(events):
+            collection, positions = shown.get(event.session_id, (None, None))
+            reason = rejection_reason(event, positions)
+            if reason or collection is None or positions is None:
+                rejected.append(Rejection(index, reason or "no session"))
+            else:
+                documents.setdefault(event.event_id, self._document(event, collection, positions))
+        inserted = await self._repository.add_events(list(documents.values()))
+        return Accepted(inserted, len(events) - len(rejected) - inserted, rejected)
+
+    async def get(self, session_id: str) -> tuple[Session, list[Event]]:
+        """A session with its events.
+
+        Raises:
+            SessionNotFoundError: There is none.
+        """
+        session = await self._repository.session(session_id)
+        if session is None:
+            raise SessionNotFoundError(session_id)
+        return session, await self._repository.events_of(session_id)
+
+    async def records(
+        self, collection: str, *, since: datetime | None, until: datetime,
+    ) -> AsyncIterator[ClickRecord]:
+        """The events that answer searches by text, oldest session first.
+
+        A user who is not named counts as one of this session alone.
+        """
+        async for session, events in self._repository.judged(collection, since=since, until=until):
+            text = session["query"].get("text")
+            for event in events if text else ():
+                yield ClickRecord(
+                    session_id=session["_id"],
+                    query=text,
+                    user=session["user_id"] or event["user_id"] or session["_id"],
+                    item_id=event["item_id"],
+                    type=event["type"],
+                    value=event["value"],
+                    position=event["position"],
+                    at=event["timestamp"],
+                )
+
+    async def count_sessions(self, collection: str, *, since: datetime | None, until: datetime) -> int:
+        """How many searches were recorded."""
+        return await self._repository.count_sessions(collection, since=since, until=until)
+
+    async def delete_of(self, collection: str) -> None:
+        """Forget the sessions and events of a deleted collection."""
+        await self._repository.delete_of(collection)
+
+    def _document(self, event: NewEvent, collection: str, positions: dict[str, int]) -> dict[str, Any]:
+        received_at = self._clock()
+        document = asdict(event)
+        document["_id"] = document.pop("event_id")
+        document["collection"] = collection
+        document["position"] = positions[event.item_id]
+        document["timestamp"] = event.timestamp or received_at
+        document["received_at"] = received_at
+        return document

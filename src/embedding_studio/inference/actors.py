@@ -1,0 +1,30 @@
+"""What the inference workers do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from embedding_studio.inference.deployment import DeploymentService
+from embedding_studio.inference.jobs import DEPLOY
+from embedding_studio.ml.export import export_encoder
+from embedding_studio.sdk import EncoderSource
+from embedding_studio.tasks import Handler, Job
+
+__all__ = ["export_missing", "handlers"]
+
+
+def handlers(deployments: DeploymentService) -> dict[Job, Handler]:
+    """The jobs of this context and what does them."""
+    return {DEPLOY: deployments.run}
+
+
+def export_missing(sources: Sequence[EncoderSource], folder: Path) -> None:
+    """Export the encoders that are not in `folder` yet.
+
+    Raises:
+        UnavailableError: A model cannot be loaded.
+        InvalidError: A model is of a kind that cannot be served.
+    """
+    for source in sources:
+        export_encoder(
+            source.model, folder / source.key, query_prompt=source.query_prompt, item_prompt=source.item_prompt,
+        )

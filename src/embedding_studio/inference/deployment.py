@@ -1,0 +1,86 @@
+"""Deploying a model by moving a pointer, and moving it back."""
+
+import asyncio
+
+from embedding_studio.inference.errors import NothingToRollBackError, RefusedModelError
+from embedding_studio.inference.jobs import DEPLOY
+from embedding_studio.inference.service import ModelService
+from embedding_studio.tasks import Idempotency, Outcome, Run, Task, TaskService
+from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection
+
+__all__ = ["DeploymentService"]
+
+
+class DeploymentService:
+    """Once a deployment has succeeded, every process serves it."""
+
+    def __init__(self, *, catalog: Catalog, models: ModelService, tasks: TaskService, seen_within: float) -> None:
+        self._catalog = catalog
+        self._models = models
+        self._tasks = tasks
+        self._seen_within = seen_within
+
+    async def request(
+        self,
+        collection: Collection,
+        version: int,
+        *,
+        force: bool = False,
+        note: str | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Task:
+        """Accept a deployment.
+
+        Raises:
+            ModelNotFoundError: There is no such version.
+            RefusedModelError: The gate did not promote it, and nobody insists with a note.
+        """
+        if version != BASE_MODEL_VERSION:
+            decision = (await self._models.get(collection, version)).gate.get("decision", "unknown")
+            if decision != "promote" and not (force and note):
+                raise RefusedModelError(version, decision)
+        payload: dict[str, object] = {"model_version": version, "from": collection.deployment_id, "note": note or ""}
+        return await self._tasks.submit(DEPLOY, collection=collection.name, payload=payload, idempotency=idempotency)
+
+    async def request_rollback(self, collection: Collection, *, idempotency: Idempotency | None = None) -> Task:
+        """Accept a rollback to the deployment before the present one.
+
+        Raises:
+            NothingToRollBackError: There is none.
+        """
+        if await self._catalog.previous(collection) is None:
+            raise NothingToRollBackError(collection.name)
+        payload: dict[str, object] = {"leaving": collection.deployment_id}
+        return await self._tasks.submit(DEPLOY, collection=collection.name, payload=payload, idempotency=idempotency)
+
+    async def run(self, run: Run) -> Outcome:
+        """Do what was accepted."""
+        if "leaving" in run.payload:
+            collection = await self._catalog.roll_back(run.collection, leaving=run.payload["leaving"])
+            await asyncio.sleep(self._seen_within)
+        else:
+            present = await self._catalog.get(run.collection)
+            collection = await self.switch(
+                present, run.payload["model_version"], task_id=run.task_id, note=run.payload["note"],
+                leaving=run.payload["from"],
+            )
+        return Outcome(
+            result={"model_version": collection.model_version, "index_version": collection.index_version},
+        )
+
+    async def switch(
+        self, collection: Collection, version: int, *, task_id: str, note: str, leaving: int | None = None,
+    ) -> Collection:
+        """Check the model, move the pointer, and wait until every process has seen it.
+
+        Raises:
+            DeploymentMovedError: The collection does not serve the deployment `leaving` any more.
+            InvalidError: The model's bytes are not those that were registered.
+        """
+        await self._models.adapter(collection, version)
+        await self._catalog.deploy(
+            collection, model_version=version, task_id=task_id, note=note,
+            leaving=collection.deployment_id if leaving is None else leaving,
+        )
+        await asyncio.sleep(self._seen_within)
+        return await self._catalog.get(collection.name)

@@ -1,0 +1,48 @@
+"""What can go wrong with models."""
+
+from embedding_studio.kernel.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+
+__all__ = [
+    "EncoderNotReadyError",
+    "ModelNotFoundError",
+    "NoEncoderError",
+    "NothingToRollBackError",
+    "RefusedModelError",
+]
+
+
+class ModelNotFoundError(NotFoundError):
+    """The collection has no such model version."""
+
+    def __init__(self, collection: str, version: int) -> None:
+        super().__init__(f"the collection {collection!r} has no model version {version}")
+
+
+class EncoderNotReadyError(UnavailableError):
+    """The encoder was not exported yet."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"the encoder {model!r} is being made ready; `embedding-studio export` does it", retry_after=5)
+
+
+class NoEncoderError(InvalidError):
+    """The collection's items bring their own vectors, so no text can be embedded."""
+
+    def __init__(self) -> None:
+        super().__init__("this collection's items bring their own vectors; there is no encoder for texts")
+
+
+class RefusedModelError(ConflictError):
+    """The gate did not promote the model."""
+
+    def __init__(self, version: int, decision: str) -> None:
+        super().__init__(
+            f"the gate said {decision!r} of model version {version}; to deploy it all the same, send `force` and a `note`",
+        )
+
+
+class NothingToRollBackError(ConflictError):
+    """The collection serves its first deployment."""
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(f"the collection {collection!r} has no earlier deployment")

@@ -1,0 +1,36 @@
+"""Every query on model versions."""
+
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from embedding_studio.inference.models import ModelVersion
+
+__all__ = ["ModelRepository"]
+
+
+class ModelRepository:
+    """Reads and writes the records of models."""
+
+    async def add(self, model: ModelVersion) -> None:
+        """Insert the record; one of the same task that is there already stays."""
+        try:
+            await model.insert()
+        except DuplicateKeyError:
+            return
+
+    async def get(self, collection: str, version: int) -> ModelVersion | None:
+        """The record of a version."""
+        return await ModelVersion.find_one({"collection": collection, "version": version})
+
+    async def of_task(self, task_id: str) -> ModelVersion | None:
+        """The record that a task wrote."""
+        return await ModelVersion.find_one({"task_id": task_id})
+
+    async def page(self, collection: str, *, before: int, limit: int) -> list[ModelVersion]:
+        """Newest first, from the one before `before`."""
+        criteria = {"collection": collection, "version": {"$lt": before}}
+        return await ModelVersion.find(criteria).sort([("version", DESCENDING)]).limit(limit).to_list()
+
+    async def delete_of(self, collection: str) -> None:
+        """Delete all records of a collection."""
+        await ModelVersion.find({"collection": collection}).delete()

@@ -1,0 +1,145 @@
+"""Texts to vectors as a model version makes them, and the versions themselves."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding_studio.inference.adapter import QueryAdapter
+from embedding_studio.inference.encoders import Encoders
+from embedding_studio.inference.errors import ModelNotFoundError, NoEncoderError
+from embedding_studio.inference.models import ModelVersion
+from embedding_studio.inference.repository import ModelRepository
+from embedding_studio.infra.objects import ObjectFolder
+from embedding_studio.kernel.encoder import TextKind
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.time import Clock
+from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection, CollectionService
+
+__all__ = ["EmbeddingService", "ModelService", "NewModel"]
+
+_KEPT_ADAPTERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """What training leaves behind."""
+
+    task_id: str
+    track: str
+    parent: int
+    adapter: QueryAdapter
+    metrics: dict[str, Any]
+    gate: dict[str, Any]
+    mlflow_run_id: str | None
+
+
+class ModelService:
+    """The versions of a collection's models; version 1 is the plugin's encoder as it came."""
+
+    def __init__(self, *, models: ModelRepository, catalog: Catalog, objects: ObjectFolder, clock: Clock) -> None:
+        self._models = models
+        self._catalog = catalog
+        self._objects = objects
+        self._clock = clock
+        self._adapters: dict[tuple[int, int], QueryAdapter] = {}
+
+    async def register(self, collection: Collection, new: NewModel) -> ModelVersion:
+        """Keep a trained model; the same task registers one version however often it runs."""
+        if known := await self._models.of_task(new.task_id):
+            return known
+        version = await self._catalog.next_model_version(collection.id)
+        data = new.adapter.to_bytes()
+        model = ModelVersion(
+            id=f"{collection.id}-{version}",
+            collection=collection.name,
+            version=version,
+            track=new.track,
+            parent=new.parent,
+            task_id=new.task_id,
+            artifact=f"models/{collection.id}/{version}/adapter.safetensors",
+            artifact_sha256=hashlib.sha256(data).hexdigest(),
+            metrics=new.metrics,
+            gate=new.gate,
+            mlflow_run_id=new.mlflow_run_id,
+            created_at=self._clock(),
+        )
+        await self._objects.put(model.artifact, data)
+        await self._models.add(model)
+        return await self._models.of_task(new.task_id) or model
+
+    async def get(self, collection: Collection, version: int) -> ModelVersion:
+        """The record of a trained version.
+
+        Raises:
+            ModelNotFoundError: There is none.
+        """
+        model = await self._models.get(collection.name, version)
+        if model is None:
+            raise ModelNotFoundError(collection.name, version)
+        return model
+
+    async def page(self, collection: Collection, *, before: int, limit: int) -> list[ModelVersion]:
+        """Trained versions, newest first."""
+        return await self._models.page(collection.name, before=before, limit=limit)
+
+    async def adapter(self, collection: Collection, version: int) -> QueryAdapter | None:
+        """The query adapter of a version, verified against its record; None for the base version.
+
+        Raises:
+            ModelNotFoundError: There is no such version.
+            InvalidError: The stored bytes are not those that were registered.
+        """
+        if version == BASE_MODEL_VERSION:
+            return None
+        key = (collection.id, version)
+        if key not in self._adapters:
+            self._adapters[key] = await self._load(await self.get(collection, version), collection.dimensions)
+            if len(self._adapters) > _KEPT_ADAPTERS:
+                del self._adapters[next(iter(self._adapters))]
+        return self._adapters[key]
+
+    async def delete_of(self, collection: str) -> None:
+        """Forget the models of a deleted collection."""
+        await self._models.delete_of(collection)
+
+    async def _load(self, model: ModelVersion, dimensions: int) -> QueryAdapter:
+        data = await self._objects.get(model.artifact)
+        if hashlib.sha256(data).hexdigest() != model.artifact_sha256:
+            raise InvalidError(f"the stored bytes of model version {model.version} are not those that were registered")
+        adapter = QueryAdapter.from_bytes(data)
+        if adapter.up.shape[0] != dimensions:
+            raise InvalidError(f"model version {model.version} is for {adapter.up.shape[0]} dimensions")
+        return adapter
+
+
+class EmbeddingService:
+    """The one way from text to vector, for the index and for queries alike."""
+
+    def __init__(self, *, encoders: Encoders, models: ModelService, collections: CollectionService) -> None:
+        self._encoders = encoders
+        self._models = models
+        self._collections = collections
+
+    async def embed(
+        self, collection: Collection, texts: Sequence[str], kind: TextKind, *, model_version: int | None = None,
+    ) -> NDArray[np.float32]:
+        """The vectors of the texts, float32 (texts, dimensions), by the deployed model or the version asked for.
+
+        Raises:
+            NoEncoderError: The collection's items bring their own vectors.
+            ModelNotFoundError: There is no such version.
+            UnavailableError: The encoder is not ready, or busy beyond its limit.
+        """
+        encoder = self._collections.plugin_of(collection).encoder
+        if encoder is None:
+            raise NoEncoderError
+        vectors = await self._encoders.encode(encoder.build(), texts, kind)
+        if kind == "item":
+            return vectors
+        adapter = await self._models.adapter(collection, model_version or collection.model_version)
+        return adapter.apply(vectors) if adapter else vectors
+

@@ -1,0 +1,16 @@
+"""How texts become vectors in this process."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+__all__ = ["InferenceSettings"]
+
+
+class InferenceSettings(BaseModel):
+    """The embedded engine: ONNX Runtime in process."""
+
+    encoders: Path = Field(default=Path("data/encoders"), description="folder of exported encoders")
+    threads: int = Field(default=2, ge=1, le=64, description="cores that one batch may use")
+    waiting_texts: int = Field(default=512, ge=1, description="texts that may wait; more are refused with 503")
+    timeout: float = Field(default=10.0, gt=0, description="seconds a text may wait for its vector")

@@ -1,0 +1,57 @@
+"""The transport of tasks: Dramatiq messages on Redis that carry a task's id and nothing else."""
+
+import asyncio
+from collections.abc import Callable
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import ShutdownNotifications, TimeLimit
+from pydantic import BaseModel, Field, SecretStr
+
+__all__ = ["JobQueue", "RedisSettings", "open_broker"]
+
+
+class RedisSettings(BaseModel):
+    """Where messages travel."""
+
+    url: SecretStr = Field(description="redis://:password@host:port/0")
+    timeout: float = Field(default=5.0, gt=0, description="seconds a command may take")
+
+
+def open_broker(settings: RedisSettings) -> RedisBroker:
+    """A broker that interrupts actors at their time limit and at shutdown; retries are the tasks' own business."""
+    client = redis.Redis.from_url(
+        settings.url.get_secret_value(),
+        socket_timeout=settings.timeout,
+        socket_connect_timeout=settings.timeout,
+    )
+    return RedisBroker(client=client, middleware=[TimeLimit(), ShutdownNotifications(notify_shutdown=True)])
+
+
+class JobQueue:
+    """Sends tasks to workers and tells how many wait."""
+
+    def __init__(self, broker: RedisBroker) -> None:
+        self._broker = broker
+
+    async def send(self, *, queue: str, kind: str, task_id: str) -> None:
+        """Put the task's id on its queue.
+
+        Raises:
+            redis.RedisError: The message was not taken; the sweeper sends it again later.
+        """
+        message = dramatiq.Message[None](queue_name=queue, actor_name=kind, args=(task_id,), kwargs={}, options={})
+        await self._call(lambda: self._broker.enqueue(message))
+
+    async def ping(self) -> None:
+        """Return if Redis answers.
+
+        Raises:
+            redis.RedisError: It does not.
+        """
+        await self._call(self._broker.client.ping)
+
+    @staticmethod
+    async def _call(command: Callable[[], object]) -> None:
+        await asyncio.to_thread(command)

@@ -1,0 +1,36 @@
+"""Which driver errors mean that a server does not answer."""
+
+import asyncpg
+import pymongo.errors
+import redis
+
+from embedding_studio.kernel.errors import UnavailableError
+
+__all__ = ["OUTAGES", "as_unavailable"]
+
+_POSTGRES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InterfaceError,
+    asyncpg.DiskFullError,
+)
+_MONGO = (pymongo.errors.ConnectionFailure, pymongo.errors.ExecutionTimeout, pymongo.errors.WTimeoutError)
+_REDIS = (redis.ConnectionError, redis.TimeoutError)
+
+OUTAGES: tuple[type[Exception], ...] = (*_POSTGRES, *_MONGO, *_REDIS, OSError, TimeoutError)
+"""Errors after which the same call may succeed later."""
+
+
+def as_unavailable(error: Exception) -> UnavailableError:
+    """The outage in the product's words, without the addresses that drivers put into theirs."""
+    if isinstance(error, _POSTGRES):
+        return UnavailableError("PostgreSQL does not answer")
+    if isinstance(error, _MONGO):
+        return UnavailableError("MongoDB does not answer")
+    if isinstance(error, _REDIS):
+        return UnavailableError("Redis does not answer")
+    return UnavailableError("a server we need does not answer")

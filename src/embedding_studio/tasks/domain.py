@@ -1,0 +1,46 @@
+"""What a task is: the one lifecycle of all long work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["FINISHED", "FailedItem", "Outcome", "Stage", "TaskKind", "TaskState"]
+
+TaskKind = Literal["upsert", "delete", "ingest", "reindex", "optimize", "fine_tune", "deploy", "retire", "forget"]
+TaskState = Literal["pending", "running", "succeeded", "partial", "failed", "cancelled"]
+Stage = Literal["load", "split", "embed", "write"]
+
+FINISHED: frozenset[TaskState] = frozenset({"succeeded", "partial", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """An item that did not get through, where it stopped and why."""
+
+    id: str
+    stage: Stage
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a handler's work ended; a handler that raises has failed instead.
+
+    Attributes:
+        failures: The first thousand items that did not get through, of `failed_total`.
+    """
+
+    state: Literal["succeeded", "partial", "failed"] = "succeeded"
+    result: dict[str, object] | None = None
+    failures: Sequence[FailedItem] = ()
+    failed_total: int = 0
+
+    @classmethod
+    def of_items(cls, total: int, failures: Sequence[FailedItem], *, failed_total: int) -> "Outcome":
+        """All failed: `failed`. Some failed: `partial`."""
+        state: Literal["succeeded", "partial", "failed"] = "partial"
+        if failed_total == 0:
+            state = "succeeded"
+        elif failed_total >= total:
+            state = "failed"
+        return cls(state, None, failures, failed_total)

@@ -1,0 +1,24 @@
+"""What may be sent to workers."""
+
+from dataclasses import dataclass
+
+from embedding_studio.tasks.domain import TaskKind
+
+__all__ = ["Job"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A kind of task and how it travels.
+
+    Attributes:
+        kind: The task's kind; also the actor's name.
+        queue: The queue, and so the worker role, that handles it.
+        max_attempts: How often it is tried when it fails for a reason that may pass.
+        time_limit: Seconds one attempt may take.
+    """
+
+    kind: TaskKind
+    queue: str
+    max_attempts: int = 3
+    time_limit: float = 3600.0

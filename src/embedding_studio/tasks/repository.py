@@ -1,0 +1,134 @@
+"""Every query on tasks."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import DESCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from embedding_studio.tasks.domain import FINISHED, Outcome, TaskKind, TaskState
+from embedding_studio.tasks.models import IdempotencyKey, Task
+
+__all__ = ["TaskRepository"]
+
+
+class TaskRepository:
+    """Reads and writes task documents; each write is one atomic operation."""
+
+    async def add(self, task: Task) -> None:
+        """Insert the task; one that is there already stays as it is."""
+        try:
+            await task.insert()
+        except DuplicateKeyError:
+            return
+
+    async def reserve(self, key: IdempotencyKey) -> IdempotencyKey:
+        """Insert the key, or return the one that is there already."""
+        try:
+            await key.insert()
+        except DuplicateKeyError:
+            return await IdempotencyKey.get(key.id) or key
+        return key
+
+    async def get(self, task_id: str) -> Task | None:
+        """The task, if it exists."""
+        return await Task.get(task_id)
+
+    async def page(
+        self,
+        *,
+        kind: TaskKind | None,
+        state: TaskState | None,
+        collection: str | None,
+        before: str | None,
+        limit: int,
+    ) -> list[Task]:
+        """Newest first, from the one before `before`."""
+        criteria: dict[str, Any] = {
+            name: value
+            for name, value in (("kind", kind), ("state", state), ("collection", collection))
+            if value is not None
+        }
+        if before is not None:
+            criteria["_id"] = {"$lt": before}
+        return await Task.find(criteria).sort([("_id", DESCENDING)]).limit(limit).to_list()
+
+    async def claim(self, task_id: str, *, owner: str, at: datetime, until: datetime) -> Task | None:
+        """Take the task if nobody has it and its time has come; None if it is not to be had."""
+        free = {"$or": [{"lease_until": None}, {"lease_until": {"$lte": at}}]}
+        due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
+        document = await Task.get_pymongo_collection().find_one_and_update(
+            {"_id": task_id, "state": {"$in": ["pending", "running"]}, "$and": [free, due]},
+            [
+                {
+                    "$set": {
+                        "state": "running",
+                        "lease_owner": owner,
+                        "lease_until": until,
+                        "attempts": {"$add": ["$attempts", 1]},
+                        "started_at": {"$ifNull": ["$started_at", at]},
+                    },
+                },
+            ],
+            return_document=ReturnDocument.AFTER,
+        )
+        return Task.model_validate(document) if document else None
+
+    async def renew(self, task_id: str, *, owner: str, until: datetime) -> bool:
+        """Extend the lease; False if another worker holds the task now."""
+        return await self._update_owned(task_id, owner, {"$set": {"lease_until": until}})
+
+    async def advance(self, task_id: str, *, owner: str, done: int, total: int) -> bool:
+        """Write the progress."""
+        return await self._update_owned(task_id, owner, {"$set": {"progress": {"done": done, "total": total}}})
+
+    async def finish(self, task_id: str, *, owner: str, outcome: Outcome, at: datetime) -> bool:
+        """End the task and give back the lease."""
+        failures = [{"id": item.id, "stage": item.stage, "reason": item.reason} for item in outcome.failures]
+        end = {
+            "state": outcome.state,
+            "result": outcome.result,
+            "failed_items": failures,
+            "failed_total": outcome.failed_total,
+        }
+        return await self._end(task_id, owner, end, at)
+
+    async def fail(self, task_id: str, *, owner: str, error: Mapping[str, object], at: datetime) -> bool:
+        """End the task with a problem and give back the lease."""
+        return await self._end(task_id, owner, {"state": "failed", "error": error}, at)
+
+    async def postpone(self, task_id: str, *, owner: str, until: datetime | None) -> bool:
+        """Give the task back for a later attempt."""
+        change = {"state": "pending", "not_before": until, "sent_at": None, "lease_owner": None, "lease_until": None}
+        return await self._update_owned(task_id, owner, {"$set": change})
+
+    async def waiting(self, *, at: datetime, sent_before: datetime, limit: int) -> list[Task]:
+        """Tasks that nobody works on: never sent, sent long ago, due again, or left by a dead worker."""
+        unsent = {"$or": [{"sent_at": None}, {"sent_at": {"$lte": sent_before}}]}
+        due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
+        pending = {"state": "pending", "$and": [unsent, due]}
+        orphaned = {"state": "running", "lease_until": {"$lte": at}}
+        return await Task.find({"$or": [pending, orphaned]}).sort([("_id", 1)]).limit(limit).to_list()
+
+    async def mark_sent(self, task_id: str, at: datetime) -> None:
+        """Remember when the message was last sent."""
+        await Task.get_pymongo_collection().update_one({"_id": task_id}, {"$set": {"sent_at": at}})
+
+    async def count_waiting(self) -> int:
+        """How many tasks are not finished."""
+        return await Task.find({"state": {"$nin": list(FINISHED)}}).count()
+
+    async def delete_of(self, collection: str) -> None:
+        """Delete all tasks of a collection."""
+        await Task.find({"collection": collection}).delete()
+
+    async def _end(self, task_id: str, owner: str, end: Mapping[str, object], at: datetime) -> bool:
+        change = {**end, "finished_at": at, "lease_owner": None, "lease_until": None}
+        return await self._update_owned(task_id, owner, {"$set": change})
+
+    @staticmethod
+    async def _update_owned(task_id: str, owner: str, change: Mapping[str, Any]) -> bool:
+        criteria = {"_id": task_id, "lease_owner": owner, "state": "running"}
+        answer = await Task.get_pymongo_collection().update_one(criteria, change)
+        return answer.matched_count == 1

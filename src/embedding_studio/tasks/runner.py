@@ -1,0 +1,122 @@
+"""Running a task in a worker: claim, heartbeat, outcome."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from embedding_studio.infra.outages import OUTAGES, as_unavailable
+from embedding_studio.kernel.errors import InvalidError, StudioError
+from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.time import Clock
+from embedding_studio.tasks.domain import Outcome
+from embedding_studio.tasks.errors import LeaseLostError
+from embedding_studio.tasks.jobs import Job
+from embedding_studio.tasks.models import Task
+from embedding_studio.tasks.repository import TaskRepository
+from embedding_studio.tasks.settings import TaskSettings
+
+__all__ = ["Handler", "Run", "TaskRunner"]
+
+logger = logging.getLogger(__name__)
+
+_BEATS_PER_LEASE = 4
+
+
+class Run:
+    """One attempt at a task, as its handler sees it."""
+
+    def __init__(self, task: Task, tasks: TaskRepository) -> None:
+        self.task_id = task.id
+        self.collection = task.collection or ""
+        self.payload: dict[str, Any] = task.payload
+        self.total = task.progress.total
+        self._owner = task.lease_owner or ""
+        self._tasks = tasks
+
+    async def advance(self, done: int, total: int | None = None) -> None:
+        """Report progress.
+
+        Raises:
+            LeaseLostError: Another worker has the task.
+        """
+        self.total = self.total if total is None else total
+        if not await self._tasks.advance(self.task_id, owner=self._owner, done=done, total=self.total):
+            raise LeaseLostError(f"task {self.task_id} is no longer ours")
+
+
+Handler = Callable[[Run], Awaitable[Outcome]]
+"""Does a task's work; safe to run twice, and from where a dead attempt left it."""
+
+
+class TaskRunner:
+    """Runs handlers under a lease, so that a task is worked on by one live worker at a time."""
+
+    def __init__(self, *, tasks: TaskRepository, clock: Clock, settings: TaskSettings) -> None:
+        self._tasks = tasks
+        self._clock = clock
+        self._settings = settings
+
+    async def run(self, job: Job, handler: Handler, task_id: str) -> None:
+        """Do the task if it is to be had; a task that is done, taken or not yet due is left alone."""
+        owner = new_id()
+        task = await self._tasks.claim(task_id, owner=owner, at=self._clock(), until=self._lease_end())
+        if task is None:
+            return
+        work = asyncio.ensure_future(handler(Run(task, self._tasks)))
+        heart = asyncio.create_task(self._beat(task_id, owner, work))
+        try:
+            outcome = await work
+        except asyncio.CancelledError:
+            if heart.done():
+                logger.warning("task %s was taken over", task_id)
+                return
+            await self._tasks.postpone(task_id, owner=owner, until=None)
+            raise
+        except LeaseLostError:
+            logger.warning("task %s was taken over", task_id)
+        except Exception as error:  # noqa: BLE001  # the edge: whatever a handler raises ends in the task's document
+            await self._failed(job, task, owner, error)
+        else:
+            await self._tasks.finish(task_id, owner=owner, outcome=outcome, at=self._clock())
+        finally:
+            heart.cancel()
+            with suppress(asyncio.CancelledError):
+                await heart
+
+    async def _beat(self, task_id: str, owner: str, work: "asyncio.Future[Outcome]") -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease / _BEATS_PER_LEASE)
+            try:
+                kept = await self._tasks.renew(task_id, owner=owner, until=self._lease_end())
+            except OUTAGES as error:
+                logger.warning("task %s: %s", task_id, as_unavailable(error).detail)
+                continue
+            if not kept:
+                work.cancel()
+                return
+
+    async def _failed(self, job: Job, task: Task, owner: str, error: Exception) -> None:
+        known = as_unavailable(error) if isinstance(error, OUTAGES) else error
+        retryable = isinstance(known, StudioError) and known.retryable
+        if retryable and task.attempts < job.max_attempts:
+            delay = self._settings.retry_delay * 2 ** (task.attempts - 1)
+            logger.warning("task %s is tried again in %.0f s: %s", task.id, delay, known)
+            await self._tasks.postpone(task.id, owner=owner, until=self._clock() + timedelta(seconds=delay))
+            return
+        logger.error("task %s failed", task.id, exc_info=error)
+        await self._tasks.fail(task.id, owner=owner, error=_problem(known), at=self._clock())
+
+    def _lease_end(self) -> datetime:
+        return self._clock() + timedelta(seconds=self._settings.lease)
+
+
+def _problem(error: Exception) -> dict[str, object]:
+    if not isinstance(error, StudioError):
+        return {"type": "about:blank", "title": "Unexpected error", "detail": type(error).__name__}
+    problem: dict[str, object] = {"type": "about:blank", "title": type(error).__name__, "detail": error.detail}
+    if isinstance(error, InvalidError):
+        problem["errors"] = [{"field": place.field, "message": place.message} for place in error.errors]
+    return problem

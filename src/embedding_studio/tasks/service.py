@@ -1,0 +1,153 @@
+"""Submitting tasks and looking at them."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import redis
+
+from embedding_studio.infra.jobs import JobQueue
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.time import Clock
+from embedding_studio.tasks.domain import FINISHED, TaskKind, TaskState
+from embedding_studio.tasks.errors import IdempotencyConflictError, TaskNotFoundError
+from embedding_studio.tasks.jobs import Job
+from embedding_studio.tasks.models import IdempotencyKey, Task
+from embedding_studio.tasks.repository import TaskRepository
+from embedding_studio.tasks.settings import TaskSettings
+
+__all__ = ["Idempotency", "Prepare", "TaskService"]
+
+logger = logging.getLogger(__name__)
+
+Prepare = Callable[[str], Awaitable[None]]
+"""Stores what a task will need, given its id; safe to run twice."""
+
+_MAX_KEY = 255
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's key and the request it stands for."""
+
+    key: str
+    scope: str
+    body: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse keys that are no short printable text."""
+        if not 1 <= len(self.key) <= _MAX_KEY or not self.key.isprintable():
+            raise InvalidError.at("Idempotency-Key", f"must be 1 to {_MAX_KEY} printable characters")
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the request's body."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+class TaskService:
+    """The document first, then the message."""
+
+    def __init__(self, *, tasks: TaskRepository, queue: JobQueue, clock: Clock, settings: TaskSettings) -> None:
+        self._tasks = tasks
+        self._queue = queue
+        self._clock = clock
+        self._settings = settings
+
+    async def submit(
+        self,
+        job: Job,
+        *,
+        collection: str | None,
+        payload: dict[str, object] | None = None,
+        total: int = 0,
+        idempotency: Idempotency | None = None,
+        prepare: Prepare | None = None,
+    ) -> Task:
+        """Accept work: once this returns, the work will be done or reported, whatever dies.
+
+        Raises:
+            IdempotencyConflictError: The key stands for another request.
+        """
+        task_id = await self._reserve(idempotency)
+        known = await self._tasks.get(task_id) if idempotency else None
+        if known:
+            return known
+        if prepare:
+            await prepare(task_id)
+        task = Task(
+            id=task_id,
+            kind=job.kind,
+            queue=job.queue,
+            collection=collection,
+            payload=payload or {},
+            progress={"done": 0, "total": total},
+            created_at=self._clock(),
+        )
+        await self._tasks.add(task)
+        await self.send(task)
+        return task
+
+    async def send(self, task: Task) -> None:
+        """Send the task's message; a message that Redis does not take is left to the sweeper."""
+        try:
+            await self._queue.send(queue=task.queue, kind=task.kind, task_id=task.id)
+        except redis.RedisError:
+            logger.warning("task %s waits for the sweeper: Redis does not answer", task.id)
+            return
+        await self._tasks.mark_sent(task.id, self._clock())
+
+    async def get(self, task_id: str) -> Task:
+        """The task as it stands.
+
+        Raises:
+            TaskNotFoundError: There is none.
+        """
+        task = await self._tasks.get(task_id)
+        if task is None:
+            raise TaskNotFoundError(task_id)
+        return task
+
+    async def page(
+        self,
+        *,
+        kind: TaskKind | None = None,
+        state: TaskState | None = None,
+        collection: str | None = None,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> list[Task]:
+        """Tasks, newest first."""
+        return await self._tasks.page(kind=kind, state=state, collection=collection, before=before, limit=limit)
+
+    async def wait(self, task_id: str) -> Task:
+        """The task once it has finished, or as it stands when the time to wait is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.wait_limit
+        task = await self.get(task_id)
+        while task.state not in FINISHED and loop.time() < deadline:
+            await asyncio.sleep(_POLL)
+            task = await self.get(task_id)
+        return task
+
+    async def delete_of(self, collection: str) -> None:
+        """Forget the tasks of a deleted collection."""
+        await self._tasks.delete_of(collection)
+
+    async def _reserve(self, idempotency: Idempotency | None) -> str:
+        if idempotency is None:
+            return new_id()
+        key = IdempotencyKey(
+            id=f"{idempotency.scope} {idempotency.key}",
+            fingerprint=idempotency.fingerprint,
+            task_id=new_id(),
+            created_at=self._clock(),
+        )
+        reserved = await self._tasks.reserve(key)
+        if reserved.fingerprint != idempotency.fingerprint:
+            raise IdempotencyConflictError(idempotency.key)
+        return reserved.task_id

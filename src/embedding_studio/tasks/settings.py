@@ -1,0 +1,15 @@
+"""How tasks are leased, swept and kept."""
+
+from pydantic import BaseModel, Field
+
+__all__ = ["TaskSettings"]
+
+
+class TaskSettings(BaseModel):
+    """Times in seconds."""
+
+    lease: float = Field(default=20.0, gt=0, description="after this long without a heartbeat a worker counts as dead")
+    sweep_every: float = Field(default=5.0, gt=0, description="how often lost and orphaned tasks are looked for")
+    resend_after: float = Field(default=15.0, gt=0, description="a task waiting this long is sent again")
+    retry_delay: float = Field(default=2.0, gt=0, description="before the second attempt; doubles with each")
+    wait_limit: float = Field(default=30.0, gt=0, le=60, description="how long a request may wait for its task")

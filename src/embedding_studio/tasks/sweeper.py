@@ -1,0 +1,47 @@
+"""Sending again what got lost, and what a dead worker left."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from embedding_studio.infra.outages import OUTAGES, as_unavailable
+from embedding_studio.kernel.time import Clock
+from embedding_studio.tasks.repository import TaskRepository
+from embedding_studio.tasks.service import TaskService
+from embedding_studio.tasks.settings import TaskSettings
+
+__all__ = ["Sweeper"]
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 100
+
+
+class Sweeper:
+    """Runs in every worker; two sweepers at once only send a message twice, which claims make harmless."""
+
+    def __init__(
+        self, *, tasks: TaskRepository, service: TaskService, clock: Clock, settings: TaskSettings,
+    ) -> None:
+        self._tasks = tasks
+        self._service = service
+        self._clock = clock
+        self._settings = settings
+
+    async def sweep(self) -> int:
+        """Send one batch of forgotten tasks again; returns how many."""
+        at = self._clock()
+        sent_before = at - timedelta(seconds=self._settings.resend_after)
+        waiting = await self._tasks.waiting(at=at, sent_before=sent_before, limit=_BATCH)
+        for task in waiting:
+            await self._service.send(task)
+        return len(waiting)
+
+    async def run(self) -> None:
+        """Sweep until cancelled; an outage is logged and outlived."""
+        while True:
+            try:
+                await self.sweep()
+            except OUTAGES as error:
+                logger.warning("sweep skipped: %s", as_unavailable(error).detail)
+            await asyncio.sleep(self._settings.sweep_every)

@@ -1,0 +1,106 @@
+"""The embedded profile: servers, API and workers as children of one process."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from embedding_studio.bootstrap import encoder_sources
+from embedding_studio.inference import Encoders
+from embedding_studio.infra.embedded import (
+    Child,
+    ServerUrls,
+    Supervisor,
+    lock_data_dir,
+    require_free_port,
+    start_servers,
+)
+from embedding_studio.infra.migrations import migrate
+from embedding_studio.sdk import find_plugins
+from embedding_studio.settings import PREFIX, Settings, load_settings
+
+__all__ = ["run_roles", "up"]
+
+_EXPORT_DEADLINE_S = 600.0
+_READY_DEADLINE_S = 60.0
+_COMMAND = (sys.executable, "-m", "embedding_studio")
+
+
+def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Run everything on one machine until SIGINT or SIGTERM; the data stays in `data_dir`.
+
+    Args:
+        data_dir: Made if it is not there.
+        host: Loopback address of the API.
+        port: Of the API.
+        say: Tells the person what happens.
+
+    Raises:
+        ConflictError: The port is taken, or another process uses the folder.
+        UnavailableError: A server is not installed, or one of the processes ended; says which and why.
+    """
+    require_free_port(host, port)
+    data_dir = data_dir.resolve()
+    with lock_data_dir(data_dir), Supervisor() as supervisor:
+        say(f"Starting PostgreSQL, MongoDB and Redis in {data_dir}")
+        os.environ.update(_environment(data_dir, host, port, start_servers(supervisor, data_dir)))
+        settings = load_settings()
+        asyncio.run(migrate(settings.postgres))
+        _export(supervisor, settings, say)
+        api = supervisor.start("api", [*_COMMAND, "serve"], log=data_dir / "logs" / "api.log")
+        _start_roles(supervisor, data_dir)
+        _wait_until_ready(api, settings)
+        say(f"Ready: http://{host}:{port} (the API's page is at /schema; logs are in {data_dir / 'logs'})")
+        supervisor.wait()
+        say("Stopping")
+
+
+def run_roles(data_dir: Path) -> None:
+    """Run one worker process a role until SIGINT or SIGTERM."""
+    with Supervisor() as supervisor:
+        _start_roles(supervisor, data_dir)
+        supervisor.wait()
+
+
+def _start_roles(supervisor: Supervisor, data_dir: Path) -> None:
+    from embedding_studio.worker import ROLES
+
+    for role in ROLES:
+        log = data_dir / "logs" / f"worker-{role}.log"
+        supervisor.start(f"worker {role}", [*_COMMAND, "worker", "--role", role], log=log)
+
+
+def _environment(data_dir: Path, host: str, port: int, urls: ServerUrls) -> dict[str, str]:
+    return {
+        f"{PREFIX}DATA_DIR": str(data_dir),
+        f"{PREFIX}POSTGRES__DSN": urls.postgres,
+        f"{PREFIX}MONGO__URL": urls.mongo,
+        f"{PREFIX}REDIS__URL": urls.redis,
+        f"{PREFIX}API__HOST": host,
+        f"{PREFIX}API__PORT": str(port),
+    }
+
+
+def _export(supervisor: Supervisor, settings: Settings, say: Callable[[str], None]) -> None:
+    """Export encoders in a process of its own, so that torch leaves the memory when it is done."""
+    missing = Encoders(settings.inference).missing(encoder_sources(find_plugins(settings.plugins)))
+    if missing:
+        say(f"Exporting {', '.join(source.model for source in missing)} to ONNX, once")
+        supervisor.run(
+            "export", [*_COMMAND, "export"], log=settings.data_dir / "logs" / "export.log", deadline_s=_EXPORT_DEADLINE_S,
+        )
+
+
+def _wait_until_ready(api: Child, settings: Settings) -> None:
+    url = f"http://{settings.api.host}:{settings.api.port}/health/ready"
+
+    def ready() -> bool:
+        try:
+            return httpx.get(url, timeout=5.0).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    api.wait_until(ready, _READY_DEADLINE_S)

@@ -1,0 +1,82 @@
+"""The endpoints of items."""
+
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.tasks import Idempotency, TaskService
+from embedding_studio.tasks.schemas import Accepted, TaskView
+from embedding_studio.upsertion.domain import NewItem
+from embedding_studio.upsertion.schemas import ItemBatch, ItemBody, ItemId
+from embedding_studio.upsertion.service import UpsertionService
+from embedding_studio.vector_store import StoredItem
+
+__all__ = ["ItemController"]
+
+_SEGMENTS_BEFORE_ID = 6
+
+
+async def item_id_of(request: Request[Any, Any, State]) -> str:
+    """The last part of the address as it was sent: an id may contain any character, slashes included."""
+    raw = request.scope["raw_path"].split(b"?")[0].split(b"/", _SEGMENTS_BEFORE_ID)[_SEGMENTS_BEFORE_ID]
+    try:
+        return msgspec.convert(unquote(raw, errors="strict"), ItemId)
+    except (UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise InvalidError.at("id", str(error)) from None
+
+
+class ItemController(Controller):
+    """Items of a collection."""
+
+    path = "/api/v1/collections/{name:str}/items"
+    tags = ("items",)
+    dependencies = {"item_id": Provide(item_id_of)}
+
+    @post()
+    async def upsert_items(
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        tasks: NamedDependency[TaskService],
+        idempotency: NamedDependency[Idempotency | None],
+        name: FromPath[str],
+        data: JSONBody[ItemBatch],
+        wait: FromQuery[bool] = False,
+    ) -> Response[Accepted | TaskView]:
+        """Write items; with `wait`, answer when they are searchable or 30 s have passed."""
+        task = await upsertion.submit(name, [item.to_domain() for item in data.items], idempotency=idempotency)
+        if not wait:
+            return Response(Accepted(task.id), status_code=202)
+        return Response(TaskView.of(await tasks.wait(task.id)), status_code=200)
+
+    @put("/{id_path:path}")
+    async def put_item(
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        item_id: NamedDependency[str],
+        name: FromPath[str],
+        data: JSONBody[ItemBody],
+    ) -> StoredItem:
+        """Write one item; it is searchable when this answers."""
+        if data.id not in (None, item_id):
+            raise InvalidError.at("id", "is not the id in the address")
+        return await upsertion.put(name, NewItem(item_id, data.payload, data.source, data.vector))
+
+    @get("/{id_path:path}")
+    async def get_item(
+        self, upsertion: NamedDependency[UpsertionService], item_id: NamedDependency[str], name: FromPath[str],
+    ) -> StoredItem:
+        """Look at an item."""
+        return await upsertion.get(name, item_id)
+
+    @delete("/{id_path:path}")
+    async def delete_item(
+        self, upsertion: NamedDependency[UpsertionService], item_id: NamedDependency[str], name: FromPath[str],
+    ) -> None:
+        """Delete an item."""
+        await upsertion.delete(name, item_id)

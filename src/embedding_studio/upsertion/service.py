@@ -1,0 +1,112 @@
+"""Items in, items out."""
+
+from collections.abc import Sequence
+
+from embedding_studio.infra.postgres import Pool
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.storable import refuse_unstorable
+from embedding_studio.tasks import Idempotency, Task, TaskService
+from embedding_studio.upsertion.domain import NewItem, StagedItem
+from embedding_studio.upsertion.indexing import Indexer
+from embedding_studio.upsertion.jobs import UPSERT
+from embedding_studio.upsertion.staging import Staging
+from embedding_studio.vector_store import (
+    Collection,
+    CollectionService,
+    ItemNotFoundError,
+    ItemStore,
+    StoredItem,
+    checked_vector,
+)
+
+__all__ = ["UpsertionService"]
+
+
+class UpsertionService:
+    """What was accepted becomes searchable or is reported, whatever dies in between."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        staging: Staging,
+        items: ItemStore,
+        indexer: Indexer,
+        collections: CollectionService,
+        tasks: TaskService,
+    ) -> None:
+        self._pool = pool
+        self._staging = staging
+        self._items = items
+        self._indexer = indexer
+        self._collections = collections
+        self._tasks = tasks
+
+    async def submit(self, name: str, items: Sequence[NewItem], *, idempotency: Idempotency | None = None) -> Task:
+        """Accept items; of two with the same id the later counts.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+            InvalidError: An item cannot be stored; nothing was accepted.
+        """
+        collection = await self._collections.current(name)
+        self._check(collection, items)
+
+        async def stage(task_id: str) -> None:
+            await self._staging.add(collection, task_id, items)
+
+        return await self._tasks.submit(
+            UPSERT, collection=name, total=len(items), idempotency=idempotency, prepare=stage,
+        )
+
+    async def put(self, name: str, item: NewItem) -> StoredItem:
+        """Write one item; once this returns it is searchable.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+            InvalidError: The item cannot be stored, or has no text to embed.
+        """
+        collection = await self._collections.current(name)
+        self._check(collection, [item])
+        staged = StagedItem(await self._staging.next_seq(), 0, item)
+        failure = await self._indexer.index_one(collection, staged)
+        if failure:
+            raise InvalidError.at("payload", failure.reason)
+        return await self._items.get(collection, item.id)
+
+    async def get(self, name: str, item_id: str) -> StoredItem:
+        """The item with its parts.
+
+        Raises:
+            ItemNotFoundError: The collection has no such item.
+        """
+        return await self._items.get(await self._collections.current(name), item_id)
+
+    async def delete(self, name: str, item_id: str) -> None:
+        """Delete an item, and what still waits of it.
+
+        Raises:
+            ItemNotFoundError: The collection has no such item.
+        """
+        collection = await self._collections.current(name)
+        async with self._pool.acquire() as connection, connection.transaction():
+            waiting = await self._staging.forget(connection, collection, [item_id])
+            stored = await self._items.delete(connection, collection, [item_id])
+        if not waiting and not stored:
+            raise ItemNotFoundError(item_id)
+
+    def _check(self, collection: Collection, items: Sequence[NewItem]) -> None:
+        gives_vectors = self._collections.plugin_of(collection).gives_vectors
+        for index, item in enumerate(items):
+            place = f"items[{index}]"
+            refuse_unstorable(item.payload, f"{place}.payload")
+            refuse_unstorable(item.source, f"{place}.source")
+            if not gives_vectors and item.vector is not None:
+                raise InvalidError.at(f"{place}.vector", "this collection's plugin makes the vectors itself")
+            if gives_vectors:
+                checked_vector(
+                    item.vector or (),
+                    dimensions=collection.dimensions,
+                    metric=collection.metric,
+                    place=f"{place}.vector",
+                )

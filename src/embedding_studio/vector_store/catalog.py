@@ -1,0 +1,184 @@
+"""Every query on collections, index versions and deployments."""
+
+from typing import Any
+
+import asyncpg
+
+from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.sdk import Metric
+from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection, IndexVersion
+from embedding_studio.vector_store.errors import CollectionExistsError, CollectionNotFoundError, DeploymentMovedError
+from embedding_studio.vector_store.sql import items_table, parts_table
+
+__all__ = ["Catalog"]
+
+_COLUMNS = """
+    c.id, c.name, c.plugin, c.metric, c.dimensions, c.options, c.created_at, c.deployment_id,
+    d.model_version, d.index_version
+"""
+_COLLECTIONS = f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"  # noqa: S608  # constants
+
+
+class Catalog:
+    """What collections there are and which model and index each serves."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(
+        self, *, name: str, plugin: str, metric: Metric, dimensions: int, options: dict[str, Any],
+    ) -> Collection:
+        """Create the collection with its tables, its first index version and its first deployment, or nothing.
+
+        Raises:
+            CollectionExistsError: The name is taken.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            try:
+                collection_id = await connection.fetchval(
+                    "INSERT INTO collections (name, plugin, metric, dimensions, options) VALUES ($1, $2, $3, $4, $5)"
+                    " RETURNING id",
+                    name, plugin, metric, dimensions, options,
+                )
+            except asyncpg.UniqueViolationError:
+                raise CollectionExistsError(name) from None
+            await connection.execute(
+                "INSERT INTO index_versions (collection_id, version, state, model_version) VALUES ($1, 1, 'active', $2)",
+                collection_id, BASE_MODEL_VERSION,
+            )
+            await connection.execute(
+                "WITH first AS (INSERT INTO deployments (collection_id, model_version, index_version)"
+                " VALUES ($1, $2, 1) RETURNING id)"
+                " UPDATE collections SET deployment_id = (SELECT id FROM first) WHERE id = $1",
+                collection_id, BASE_MODEL_VERSION,
+            )
+            await self._create_tables(connection, collection_id, dimensions)
+            return await self._get(connection, name)
+
+    async def get(self, name: str) -> Collection:
+        """The collection as it stands.
+
+        Raises:
+            CollectionNotFoundError: There is none of this name.
+        """
+        async with self._pool.acquire() as connection:
+            return await self._get(connection, name)
+
+    async def page(self, *, after: str, limit: int) -> list[Collection]:
+        """Collections by name, from the one after `after`."""
+        rows = await self._pool.fetch(f"{_COLLECTIONS} WHERE c.name > $1 ORDER BY c.name LIMIT $2", after, limit)
+        return [Collection(**row) for row in rows]
+
+    async def index_versions(self, collection: Collection) -> list[IndexVersion]:
+        """The collection's index versions with the number of items and parts in each."""
+        rows = await self._pool.fetch(
+            "SELECT version, state, model_version FROM index_versions WHERE collection_id = $1 ORDER BY version",
+            collection.id,
+        )
+        return [
+            IndexVersion(**row, **await self._count(collection, row["version"]))
+            for row in rows
+            if row["state"] != "retired"
+        ]
+
+    async def delete(self, name: str) -> Collection:
+        """Delete the collection with all its tables.
+
+        Raises:
+            CollectionNotFoundError: There is none of this name.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            collection = await self._get(connection, name, lock="FOR UPDATE OF c")
+            versions = await connection.fetch(
+                "SELECT version FROM index_versions WHERE collection_id = $1", collection.id,
+            )
+            for row in versions:
+                await connection.execute(f"DROP TABLE IF EXISTS {parts_table(collection.id, row['version'])}")
+            await connection.execute(f"DROP TABLE IF EXISTS {items_table(collection.id)}")
+            await connection.execute("DELETE FROM collections WHERE id = $1", collection.id)
+        return collection
+
+    async def next_model_version(self, collection_id: int) -> int:
+        """A model version that was never given before."""
+        version: int | None = await self._pool.fetchval(
+            "UPDATE collections SET last_model_version = last_model_version + 1 WHERE id = $1"
+            " RETURNING last_model_version",
+            collection_id,
+        )
+        if version is None:
+            raise CollectionNotFoundError(str(collection_id))
+        return version
+
+    async def deploy(
+        self, collection: Collection, *, model_version: int, leaving: int, task_id: str, note: str,
+    ) -> None:
+        """Point the collection at a model on its present index, if it still serves the deployment `leaving`.
+
+        The same task may come again: its deployment is made once.
+
+        Raises:
+            DeploymentMovedError: Another deployment came first.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            present = await self._get(connection, collection.name, lock="FOR UPDATE OF c")
+            if await connection.fetchval("SELECT true FROM deployments WHERE task_id = $1", task_id):
+                return
+            if present.deployment_id != leaving:
+                raise DeploymentMovedError("another deployment came first; look at the models and try again")
+            await connection.execute(
+                "WITH new AS (INSERT INTO deployments"
+                " (collection_id, model_version, index_version, previous_id, task_id, note)"
+                " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id)"
+                " UPDATE collections SET deployment_id = (SELECT id FROM new) WHERE id = $1",
+                present.id, model_version, present.index_version, present.deployment_id, task_id, note,
+            )
+
+    async def previous(self, collection: Collection) -> int | None:
+        """The deployment that a rollback would go back to."""
+        previous: int | None = await self._pool.fetchval(
+            "SELECT previous_id FROM deployments WHERE id = $1", collection.deployment_id,
+        )
+        return previous
+
+    async def roll_back(self, name: str, *, leaving: int) -> Collection:
+        """Point the collection at the deployment before `leaving`; if it has left it already, nothing changes."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "UPDATE collections c SET deployment_id = d.previous_id FROM deployments d"
+                " WHERE c.name = $1 AND c.deployment_id = $2 AND d.id = $2 AND d.previous_id IS NOT NULL",
+                name, leaving,
+            )
+            return await self._get(connection, name)
+
+    async def deployed_versions(self, collection_id: int) -> set[int]:
+        """Model versions that were ever deployed."""
+        rows = await self._pool.fetch(
+            "SELECT DISTINCT model_version FROM deployments WHERE collection_id = $1", collection_id,
+        )
+        return {row["model_version"] for row in rows}
+
+    async def _count(self, collection: Collection, version: int) -> dict[str, int]:
+        row = await self._pool.fetchrow(
+            f"SELECT count(DISTINCT item_id) AS items, count(*) AS parts FROM {parts_table(collection.id, version)}",  # noqa: S608  # our own identifier
+        )
+        return dict(row or {})
+
+    @staticmethod
+    async def _get(connection: Connection, name: str, lock: str = "") -> Collection:
+        row = await connection.fetchrow(f"{_COLLECTIONS} WHERE c.name = $1 {lock}", name)
+        if row is None:
+            raise CollectionNotFoundError(name)
+        return Collection(**row)
+
+    @staticmethod
+    async def _create_tables(connection: Connection, collection_id: int, dimensions: int) -> None:
+        items, parts = items_table(collection_id), parts_table(collection_id, 1)
+        await connection.execute(
+            f'CREATE TABLE {items} (id text COLLATE "C" PRIMARY KEY, payload jsonb NOT NULL, source jsonb,'
+            " seq bigint NOT NULL, content_hash text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now())",
+        )
+        await connection.execute(
+            f'CREATE TABLE {parts} (item_id text COLLATE "C" NOT NULL REFERENCES {items} ON DELETE CASCADE,'
+            f" part_no int NOT NULL, text text, embedding vector({dimensions:d}) NOT NULL,"
+            " PRIMARY KEY (item_id, part_no))",
+        )

@@ -1,0 +1,134 @@
+"""What the store holds: collections, their versions, items and what a search finds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.sdk import Metric
+
+__all__ = [
+    "BASE_MODEL_VERSION",
+    "NAME_PATTERN",
+    "Collection",
+    "Hit",
+    "IndexState",
+    "IndexVersion",
+    "Item",
+    "Part",
+    "Total",
+    "Vector",
+    "checked_vector",
+    "score_of",
+]
+
+IndexState = Literal["building", "active", "retired", "failed"]
+Vector = NDArray[np.float32]
+
+NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,62}\Z"
+"""What a collection may be called."""
+
+_LARGEST = 1e9
+_SHORTEST = 1e-9
+
+BASE_MODEL_VERSION = 1
+"""The encoder as the plugin names it, before anything was learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A catalog of items and what serves it now.
+
+    `model_version` and `index_version` are those of the deployment the collection points at: they move together.
+    """
+
+    id: int
+    name: str
+    plugin: str
+    metric: Metric
+    dimensions: int
+    options: dict[str, Any]
+    created_at: datetime
+    deployment_id: int
+    model_version: int
+    index_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One physical index of a collection."""
+
+    version: int
+    state: IndexState
+    model_version: int
+    items: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A searchable piece of an item; `vector` is float32 of the collection's dimensions."""
+
+    text: str | None
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as it is stored.
+
+    Attributes:
+        seq: Order of acceptance: the highest wins.
+        content_hash: Of all that the vectors were made from.
+        parts: Empty where the content is unchanged and its vectors stay.
+    """
+
+    id: str
+    payload: dict[str, Any]
+    source: dict[str, Any] | None
+    seq: int
+    content_hash: str
+    parts: Sequence[Part] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item found, with its best part; a smaller distance is better."""
+
+    item_id: str
+    part_no: int
+    distance: float
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many items match; `gte` where counting stopped early."""
+
+    value: int
+    relation: Literal["eq", "gte"]
+
+
+def checked_vector(values: Sequence[float], *, dimensions: int, metric: Metric, place: str) -> Vector:
+    """Numbers from outside as a float32 vector whose distances are finite.
+
+    Raises:
+        InvalidError: Wrong length, a number beyond 1e9, or no direction where the metric is cosine.
+    """
+    if len(values) != dimensions:
+        raise InvalidError.at(place, f"must have {dimensions} numbers, not {len(values)}")
+    vector = np.asarray(values, dtype=np.float32)
+    if not np.all(np.abs(vector) <= _LARGEST):
+        raise InvalidError.at(place, f"its numbers must lie within ±{_LARGEST:.0e}")
+    if metric == "cosine" and np.linalg.norm(vector) < _SHORTEST:
+        raise InvalidError.at(place, "is zero, which has no cosine")
+    return vector
+
+
+def score_of(distance: float, metric: Metric) -> float:
+    """Higher is better: cosine similarity, inner product, or the Euclidean distance with its sign turned."""
+    return 1.0 - distance if metric == "cosine" else -distance

@@ -1,0 +1,30 @@
+"""What can go wrong with collections and items."""
+
+from embedding_studio.kernel.errors import ConflictError, NotFoundError
+
+__all__ = ["CollectionExistsError", "CollectionNotFoundError", "DeploymentMovedError", "ItemNotFoundError"]
+
+
+class CollectionNotFoundError(NotFoundError):
+    """No collection has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no collection {name!r}")
+
+
+class CollectionExistsError(ConflictError):
+    """The name is taken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a collection {name!r} exists already")
+
+
+class ItemNotFoundError(NotFoundError):
+    """The collection has no such item."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"no item {item_id!r}")
+
+
+class DeploymentMovedError(ConflictError):
+    """Another deployment came first."""

@@ -1,0 +1,52 @@
+"""Building the indexes of a parts table once it is worth it."""
+
+from embedding_studio.infra.postgres import Pool, quote
+from embedding_studio.vector_store.domain import Collection
+from embedding_studio.vector_store.sql import OPERATOR_CLASS, parts_table
+
+__all__ = ["build_indexes"]
+
+_LOCK = "SELECT pg_advisory_lock(hashtext('build_indexes'), $1)"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext('build_indexes'), $1)"
+_BUILD_TIMEOUT = 3600.0
+
+
+async def build_indexes(pool: Pool, collection: Collection, *, from_parts: int) -> bool:
+    """Build what is missing, without stopping writers; returns whether there was anything to build.
+
+    Below `from_parts` parts every search compares them all, which is exact and fast enough.
+    An index that a dead process left half-built is built anew.
+    """
+    table = parts_table(collection.id, collection.index_version)
+    definitions = {
+        "hnsw": f"USING hnsw (embedding {OPERATOR_CLASS[collection.metric]})",
+        "words": "USING gin (to_tsvector('english', coalesce(text, '')))",
+    }
+    async with pool.acquire() as connection:
+        enough = await connection.fetchval(
+            f"SELECT count(*) >= $1 FROM (SELECT 1 FROM {table} LIMIT $1) some", from_parts,  # noqa: S608  # our own identifier
+        )
+        if not enough:
+            return False
+        await connection.execute(_LOCK, collection.id % 2**31)
+        try:
+            await connection.execute("SET maintenance_work_mem = '256MB'")
+            built = False
+            for kind, definition in definitions.items():
+                name = f"{table.strip(chr(34))}_{kind}"
+                valid = await connection.fetchval(
+                    "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", name,
+                )
+                if valid:
+                    continue
+                await connection.execute(f"DROP INDEX IF EXISTS {quote(name)}")
+                await connection.execute(
+                    f"CREATE INDEX CONCURRENTLY {quote(name)} ON {table} {definition}", timeout=_BUILD_TIMEOUT,
+                )
+                built = True
+            if built:
+                await connection.execute(f"ANALYZE {table}", timeout=_BUILD_TIMEOUT)
+            return built
+        finally:
+            await connection.execute("RESET maintenance_work_mem")
+            await connection.execute(_UNLOCK, collection.id % 2**31)

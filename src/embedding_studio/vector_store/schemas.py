@@ -1,0 +1,68 @@
+"""Collections on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from embedding_studio.sdk import Metric
+from embedding_studio.vector_store.domain import NAME_PATTERN, Collection, IndexState, IndexVersion
+
+__all__ = ["CollectionPage", "CollectionView", "CreateCollection", "IndexVersionView"]
+
+
+class CreateCollection(msgspec.Struct, forbid_unknown_fields=True):
+    """A new collection."""
+
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    plugin: str
+    metric: Metric | None = None
+    options: dict[str, Any] = {}
+
+
+class IndexVersionView(msgspec.Struct):
+    """An index version."""
+
+    version: int
+    state: IndexState
+    model_version: int
+    items: int
+
+
+class CollectionView(msgspec.Struct):
+    """A collection."""
+
+    name: str
+    plugin: str
+    metric: Metric
+    dimensions: int
+    items: int
+    parts: int
+    model_version: int
+    index_version: int
+    index_versions: list[IndexVersionView]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, collection: Collection, versions: list[IndexVersion]) -> "CollectionView":
+        """The collection as clients see it."""
+        active = next(version for version in versions if version.version == collection.index_version)
+        return cls(
+            name=collection.name,
+            plugin=collection.plugin,
+            metric=collection.metric,
+            dimensions=collection.dimensions,
+            items=active.items,
+            parts=active.parts,
+            model_version=collection.model_version,
+            index_version=collection.index_version,
+            index_versions=[IndexVersionView(one.version, one.state, one.model_version, one.items) for one in versions],
+            created_at=collection.created_at,
+        )
+
+
+class CollectionPage(msgspec.Struct):
+    """Collections by name."""
+
+    items: list[CollectionView]
+    next_cursor: str | None

@@ -1,0 +1,127 @@
+"""Collections: making, finding and deleting them."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.sdk import EmbeddingPlugin, Metric, PluginRegistry
+from embedding_studio.vector_store.catalog import Catalog
+from embedding_studio.vector_store.domain import NAME_PATTERN, Collection, IndexVersion
+from embedding_studio.vector_store.errors import CollectionNotFoundError
+from embedding_studio.vector_store.settings import VectorStoreSettings
+
+__all__ = ["CollectionService", "DimensionsOf", "OnDelete"]
+
+DimensionsOf = Callable[[EmbeddingPlugin], Awaitable[int]]
+"""The dimensions of a plugin's encoder."""
+
+OnDelete = Callable[[str], Awaitable[None]]
+"""Deletes what another context keeps of a collection."""
+
+_NAME = re.compile(NAME_PATTERN)
+_MAX_DIMENSIONS = 2000  # what pgvector's HNSW index takes of `vector`
+
+
+class CollectionService:
+    """Keeps a short memory of collections, because every request needs one."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        plugins: PluginRegistry,
+        dimensions_of: DimensionsOf,
+        on_delete: Sequence[OnDelete],
+        settings: VectorStoreSettings,
+    ) -> None:
+        self._catalog = catalog
+        self._plugins = plugins
+        self._dimensions_of = dimensions_of
+        self._on_delete = on_delete
+        self._settings = settings
+        self._seen: dict[str, tuple[float, Collection]] = {}
+
+    async def create(
+        self, *, name: str, plugin_name: str, metric: Metric | None, options: dict[str, Any],
+    ) -> Collection:
+        """Make an empty collection.
+
+        Raises:
+            CollectionExistsError: The name is taken.
+            InvalidError: No such plugin, or options it does not take.
+            UnavailableError: The plugin's encoder is still being made ready.
+        """
+        plugin = self._plugins.get(plugin_name)
+        dimensions = _given_dimensions(options) if plugin.gives_vectors else await self._encoded(plugin, options)
+        return await self._catalog.create(
+            name=name, plugin=plugin.name, metric=metric or plugin.metric, dimensions=dimensions, options=options,
+        )
+
+    async def get(self, name: str) -> Collection:
+        """The collection, at most `seen_within` seconds old.
+
+        Raises:
+            CollectionNotFoundError: There is none of this name.
+        """
+        if not _NAME.fullmatch(name):
+            raise CollectionNotFoundError(name)
+        moment = asyncio.get_running_loop().time()
+        seen = self._seen.get(name)
+        if seen and moment - seen[0] < self._settings.seen_within:
+            return seen[1]
+        self._seen.pop(name, None)
+        collection = await self._catalog.get(name)
+        self._seen[name] = (moment, collection)
+        return collection
+
+    async def current(self, name: str) -> Collection:
+        """The collection as it stands this moment."""
+        self._seen.pop(name, None)
+        return await self.get(name)
+
+    def plugin_of(self, collection: Collection) -> EmbeddingPlugin:
+        """The collection's plugin.
+
+        Raises:
+            InvalidError: It is broken or gone.
+        """
+        return self._plugins.get(collection.plugin)
+
+    async def page(self, *, after: str, limit: int) -> list[Collection]:
+        """Collections by name."""
+        return await self._catalog.page(after=after, limit=limit)
+
+    async def index_versions(self, collection: Collection) -> list[IndexVersion]:
+        """The collection's indexes."""
+        return await self._catalog.index_versions(collection)
+
+    async def delete(self, name: str) -> None:
+        """Delete the collection and all that any context keeps of it.
+
+        The catalog goes last: if a part before it fails, the same call does the rest.
+
+        Raises:
+            CollectionNotFoundError: There is none of this name.
+        """
+        await self.current(name)
+        for forget in self._on_delete:
+            await forget(name)
+        await self._catalog.delete(name)
+        self._seen.pop(name, None)
+
+    async def _encoded(self, plugin: EmbeddingPlugin, options: dict[str, Any]) -> int:
+        if options:
+            raise InvalidError.at("options", f"the plugin {plugin.name!r} takes none")
+        return await self._dimensions_of(plugin)
+
+
+def _given_dimensions(options: dict[str, Any]) -> int:
+    unknown = sorted(options.keys() - {"dimensions"})
+    if unknown:
+        raise InvalidError.at(f"options.{unknown[0]}", "unknown field")
+    dimensions = options.get("dimensions")
+    if not isinstance(dimensions, int) or isinstance(dimensions, bool) or not 1 <= dimensions <= _MAX_DIMENSIONS:
+        raise InvalidError.at("options.dimensions", f"must be a whole number from 1 to {_MAX_DIMENSIONS}")
+    return dimensions

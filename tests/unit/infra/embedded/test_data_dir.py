@@ -1,0 +1,102 @@
+"""A data folder serves one run at a time, and a dead run is no obstacle."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedding_studio.infra.embedded.data_dir import lock_data_dir, password_in, wait_until_vacant
+from embedding_studio.kernel.errors import ConflictError, ForbiddenError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from embedding_studio.infra.embedded.data_dir import lock_data_dir
+with lock_data_dir(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_holder_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+    with hold(tmp_path) as holder:
+        with pytest.raises(ConflictError, match=f"in use by process {holder.pid};"), lock_data_dir(tmp_path):
+            pass
+        holder.kill()
+
+
+def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
+    with hold(tmp_path) as holder:
+        holder.kill()
+
+    with lock_data_dir(tmp_path):
+        assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_the_folder_is_free_after_the_block(tmp_path: Path) -> None:
+    for _ in range(2):
+        with lock_data_dir(tmp_path / "new" / "folder"):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    os.setresuid(65534, 65534, 0)
+    try:
+        with pytest.raises(ForbiddenError, match="may not write to"), lock_data_dir(tmp_path / "data"):
+            pass
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_a_password_stays_and_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+
+    password = password_in(path)
+
+    assert len(bytes.fromhex(password)) == 24
+    assert password_in(path) == password
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unfinished_password_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "password.new").write_text("abc")
+
+    assert len(password_in(tmp_path / "password")) == 48
+
+
+def test_passwords_differ(tmp_path: Path) -> None:
+    assert password_in(tmp_path / "a") != password_in(tmp_path / "b")
+
+
+def test_a_server_still_working_in_the_folder_is_named(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "600"], cwd=tmp_path) as server:
+        with pytest.raises(ConflictError, match=rf"sleep of an earlier run still works in .* \(process {server.pid}\)"):
+            wait_until_vacant(tmp_path, "sleep", deadline_s=0.1)
+        server.kill()
+
+
+def test_waits_for_a_server_that_is_ending(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "0.2"], cwd=tmp_path) as server:
+        wait_until_vacant(tmp_path, "sleep", deadline_s=20)
+        assert server.wait(10) == 0
+
+
+def test_another_program_in_the_folder_does_not_count(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "600"], cwd=tmp_path) as shell:
+        wait_until_vacant(tmp_path, "mongod", deadline_s=0)
+        shell.kill()
+
+
+def test_an_absent_folder_is_vacant(tmp_path: Path) -> None:
+    wait_until_vacant(tmp_path / "absent", "mongod", deadline_s=0)
