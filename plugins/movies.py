@@ -1,17 +1,11 @@
-"""Films: what people ask for, in the catalog's words."""
+"""Films: the facts that people ask by first, then the people who made them."""
 
 from embedding_studio.sdk import EmbeddingPlugin, TextTemplate
 
 plugin = EmbeddingPlugin(
     name="movies",
     text=TextTemplate(
-        (
-            "{title} ({year}).",
-            "{genres}.",
-            "Directed by {director}.",
-            "With {cast}.",
-            "{countries}.",
-            "{languages}.",
-        ),
+        ("{genres}.", "{countries}, {year}.", "{title}.", "{cast}.", "{directors}.", "{oscars} Oscars."),
+        most=4,
     ),
 )

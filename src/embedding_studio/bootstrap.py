@@ -66,7 +66,10 @@ def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
 
 @asynccontextmanager
 async def open_container(
-    settings: Settings, *, broker: RedisBroker | None = None, clock: Clock = now,
+    settings: Settings,
+    *,
+    broker: RedisBroker | None = None,
+    clock: Clock = now,
 ) -> AsyncIterator[Container]:
     """Connect to the servers and yield the services.
 
@@ -85,14 +88,23 @@ async def open_container(
 
 
 def _compose(
-    settings: Settings, *, pool: Pool, database: Database, queue: JobQueue, encoders: Encoders, clock: Clock,
+    settings: Settings,
+    *,
+    pool: Pool,
+    database: Database,
+    queue: JobQueue,
+    encoders: Encoders,
+    clock: Clock,
 ) -> Container:
     plugins = find_plugins(settings.plugins)
     catalog, items, staging = Catalog(pool), ItemStore(pool), Staging(pool)
     task_repository = TaskRepository()
     tasks = TaskService(tasks=task_repository, queue=queue, clock=clock, settings=settings.tasks)
     models = ModelService(
-        models=ModelRepository(), catalog=catalog, objects=ObjectFolder(settings.objects), clock=clock,
+        models=ModelRepository(),
+        catalog=catalog,
+        objects=ObjectFolder(settings.objects),
+        clock=clock,
     )
     clickstream = ClickstreamService(repository=ClickstreamRepository(), clock=clock)
     collections = CollectionService(
@@ -104,7 +116,10 @@ def _compose(
     )
     embeddings = EmbeddingService(encoders=encoders, models=models, collections=collections)
     deployments = DeploymentService(
-        catalog=catalog, models=models, tasks=tasks, seen_within=settings.vector_store.seen_within,
+        catalog=catalog,
+        models=models,
+        tasks=tasks,
+        seen_within=settings.vector_store.seen_within,
     )
     searches = SearchService(
         pool=pool,
@@ -141,7 +156,12 @@ def _compose(
         searches=searches,
         indexer=indexer,
         upsertion=UpsertionService(
-            pool=pool, staging=staging, items=items, indexer=indexer, collections=collections, tasks=tasks,
+            pool=pool,
+            staging=staging,
+            items=items,
+            indexer=indexer,
+            collections=collections,
+            tasks=tasks,
         ),
         fine_tuning=FineTuningService(collections=collections, models=models, tasks=tasks, clock=clock),
     )

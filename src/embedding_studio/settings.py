@@ -108,7 +108,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             tuple(FieldError(name, "no such setting") for name in sorted(unknown)),
         )
     try:
-        return Settings()
+        return Settings.model_validate({})
     except ValidationError as error:
         places = tuple(FieldError(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors())
         wrong = "; ".join(f"{place.field}: {place.message}" for place in places)

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,16 +22,20 @@ from embedding_studio.infra.embedded import (
 from embedding_studio.infra.migrations import migrate
 from embedding_studio.sdk import find_plugins
 from embedding_studio.settings import PREFIX, Settings, load_settings
+from embedding_studio.worker import ROLES
 
-__all__ = ["run_roles", "up"]
+__all__ = ["run_roles", "studio", "up"]
 
 _EXPORT_DEADLINE_S = 600.0
 _READY_DEADLINE_S = 60.0
 _COMMAND = (sys.executable, "-m", "embedding_studio")
 
 
-def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Run everything on one machine until SIGINT or SIGTERM; the data stays in `data_dir`.
+@contextmanager
+def studio(
+    data_dir: Path, *, host: str, port: int, say: Callable[[str], None]
+) -> Iterator[tuple[Supervisor, Settings]]:
+    """Servers, API and workers on one machine, ready; all of them end with the block. The data stays in `data_dir`.
 
     Args:
         data_dir: Made if it is not there.
@@ -53,6 +58,12 @@ def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> N
         api = supervisor.start("api", [*_COMMAND, "serve"], log=data_dir / "logs" / "api.log")
         _start_roles(supervisor, data_dir)
         _wait_until_ready(api, settings)
+        yield supervisor, settings
+
+
+def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Run everything until SIGINT or SIGTERM; arguments and errors are those of `studio`."""
+    with studio(data_dir, host=host, port=port, say=say) as (supervisor, _):
         say(f"Ready: http://{host}:{port} (the API's page is at /schema; logs are in {data_dir / 'logs'})")
         supervisor.wait()
         say("Stopping")
@@ -66,8 +77,6 @@ def run_roles(data_dir: Path) -> None:
 
 
 def _start_roles(supervisor: Supervisor, data_dir: Path) -> None:
-    from embedding_studio.worker import ROLES
-
     for role in ROLES:
         log = data_dir / "logs" / f"worker-{role}.log"
         supervisor.start(f"worker {role}", [*_COMMAND, "worker", "--role", role], log=log)
@@ -90,7 +99,10 @@ def _export(supervisor: Supervisor, settings: Settings, say: Callable[[str], Non
     if missing:
         say(f"Exporting {', '.join(source.model for source in missing)} to ONNX, once")
         supervisor.run(
-            "export", [*_COMMAND, "export"], log=settings.data_dir / "logs" / "export.log", deadline_s=_EXPORT_DEADLINE_S,
+            "export",
+            [*_COMMAND, "export"],
+            log=settings.data_dir / "logs" / "export.log",
+            deadline_s=_EXPORT_DEADLINE_S,
         )
 
 

@@ -74,7 +74,9 @@ def create_app(settings: Settings) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
-        middleware=[PrometheusConfig(app_name="embedding_studio", prefix="embedding_studio", group_path=True).middleware],
+        middleware=[
+            PrometheusConfig(app_name="embedding_studio", prefix="embedding_studio", group_path=True).middleware
+        ],
         openapi_config=OpenAPIConfig(title="Embedding Studio", version=__version__, path="/schema"),
         logging_config=None,
         signature_types=[],

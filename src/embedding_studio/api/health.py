@@ -54,7 +54,8 @@ class HealthController(Controller):
         checks["inference"] = f"not exported yet: {', '.join(one.model for one in missing)}" if missing else "ok"
         ready = all(answer == "ok" for answer in checks.values())
         return Response(
-            Readiness("ok" if ready else "unavailable", checks), status_code=200 if ready else 503,
+            Readiness("ok" if ready else "unavailable", checks),
+            status_code=200 if ready else 503,
         )
 
 

@@ -84,7 +84,11 @@ def _place(message: str) -> FieldError:
 
 
 def _respond(
-    status: HTTPStatus, detail: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None,
+    status: HTTPStatus,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Response[Problem]:
     problem = Problem(
         type="about:blank",
@@ -94,7 +98,10 @@ def _respond(
         errors=[{"field": place.field, "message": place.message} for place in errors],
     )
     return Response(
-        problem, status_code=status, media_type="application/problem+json", headers=dict(headers or {}),
+        problem,
+        status_code=status,
+        media_type="application/problem+json",
+        headers=dict(headers or {}),
     )
 
 

@@ -1,6 +1,6 @@
 """Sessions: what a search showed. Events: what was done with it."""
 
-from embedding_studio.clickstream.domain import ClickRecord, EventType, NewEvent, Rejection, Shown
+from embedding_studio.clickstream.domain import Answer, AnsweredSession, EventType, NewEvent, Rejection, Shown
 from embedding_studio.clickstream.errors import SessionNotFoundError
 from embedding_studio.clickstream.models import Event, Session
 from embedding_studio.clickstream.repository import ClickstreamRepository
@@ -8,7 +8,8 @@ from embedding_studio.clickstream.service import Accepted, ClickstreamService, N
 
 __all__ = [
     "Accepted",
-    "ClickRecord",
+    "Answer",
+    "AnsweredSession",
     "ClickstreamRepository",
     "ClickstreamService",
     "Event",

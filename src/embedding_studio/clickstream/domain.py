@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["ClickRecord", "EventType", "NewEvent", "Rejection", "Shown", "rejection_reason"]
+__all__ = ["Answer", "AnsweredSession", "EventType", "NewEvent", "Rejection", "Shown", "rejection_reason"]
 
 EventType = Literal["click", "view", "dwell", "like", "dismiss", "cart", "purchase", "report"]
 
@@ -49,17 +49,25 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class ClickRecord:
-    """An event joined to the search that it answers."""
+class Answer:
+    """An event, joined to the session that it answers."""
 
-    session_id: str
-    query: str
-    user: str
     item_id: str
     type: EventType
     value: float | None
     position: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredSession:
+    """A search by text with what users did; a user who is not named counts as one of this session alone."""
+
+    session_id: str
+    query: str
+    user: str
+    shown: tuple[str, ...]
+    answers: tuple[Answer, ...]
 
 
 def rejection_reason(event: NewEvent, shown: Members[str] | None) -> str | None:

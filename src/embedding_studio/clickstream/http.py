@@ -18,7 +18,9 @@ class ClickstreamController(Controller):
 
     @post("/events", status_code=202)
     async def send_events(
-        self, clickstream: NamedDependency[ClickstreamService], data: JSONBody[EventBatch],
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        data: JSONBody[EventBatch],
     ) -> EventsAccepted:
         """Send what users did with what they were shown."""
         answer = await clickstream.accept([event.to_domain() for event in data.events])
@@ -27,7 +29,9 @@ class ClickstreamController(Controller):
 
     @get("/sessions/{session_id:str}")
     async def get_session(
-        self, clickstream: NamedDependency[ClickstreamService], session_id: FromPath[str],
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        session_id: FromPath[str],
     ) -> SessionView:
         """Look at a session with its events."""
         return SessionView.of(*await clickstream.get(session_id))

@@ -28,13 +28,14 @@ class ClickstreamRepository:
 
     async def events_of(self, session_id: str) -> list[Event]:
         """The session's events in the order of their arrival."""
-        found = Event.find({"session_id": session_id}).sort([("received_at", 1), ("_id", 1)])
+        found = Event.find({"session_id": session_id}).sort("received_at", "_id")
         return await found.limit(_EVENTS_PER_SESSION).to_list()
 
     async def shown(self, session_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, int]]]:
         """For each session that exists: its collection, and the position of each item it showed."""
         found = Session.get_pymongo_collection().find(
-            {"_id": {"$in": list(session_ids)}}, {"collection": 1, "results.id": 1, "results.position": 1},
+            {"_id": {"$in": list(session_ids)}},
+            {"collection": 1, "results.id": 1, "results.position": 1},
         )
         return {
             session["_id"]: (session["collection"], {one["id"]: one["position"] for one in session["results"]})
@@ -53,14 +54,18 @@ class ClickstreamRepository:
             return int(error.details["nInserted"])
         return len(answer.inserted_ids)
 
-    async def judged(
-        self, collection: str, *, since: datetime | None, until: datetime,
+    async def answered(
+        self,
+        collection: str,
+        *,
+        since: datetime | None,
+        until: datetime,
     ) -> AsyncIterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
         """The sessions of a time that have events, oldest first, each with its events."""
         window: dict[str, Any] = {"$lt": until} if since is None else {"$gte": since, "$lt": until}
         found = Session.get_pymongo_collection().find(
             {"collection": collection, "created_at": window},
-            {"query": 1, "user_id": 1, "created_at": 1},
+            {"query": 1, "user_id": 1, "results.id": 1},
             sort=[("created_at", 1), ("_id", 1)],
             batch_size=_SESSIONS_PER_BATCH,
         )
@@ -88,7 +93,8 @@ class ClickstreamRepository:
     async def _with_events(sessions: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
         events: dict[str, list[dict[str, Any]]] = {}
         found = Event.get_pymongo_collection().find(
-            {"session_id": {"$in": [session["_id"] for session in sessions]}}, sort=[("_id", 1)],
+            {"session_id": {"$in": [session["_id"] for session in sessions]}},
+            sort=[("_id", 1)],
         )
         async for event in found:
             events.setdefault(event["session_id"], []).append(event)

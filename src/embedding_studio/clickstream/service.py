@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from embedding_studio.clickstream.domain import ClickRecord, NewEvent, Rejection, Shown, rejection_reason
+from embedding_studio.clickstream.domain import Answer, AnsweredSession, NewEvent, Rejection, Shown, rejection_reason
 from embedding_studio.clickstream.errors import SessionNotFoundError
 from embedding_studio.clickstream.models import Event, Session
 from embedding_studio.clickstream.repository import ClickstreamRepository
@@ -58,7 +58,8 @@ class ClickstreamService:
     async def accept(self, events: Sequence[NewEvent]) -> Accepted:
         """Write the events that answer a session, each `event_id` once however often it is sent."""
         shown = await self._repository.shown(sorted({event.session_id for event in events}))
-        rejected, documents = [], {}
+        rejected: list[Rejection] = []
+        documents: dict[str, dict[str, Any]] = {}
         for index, event in enumerate(events):
             collection, positions = shown.get(event.session_id, (None, None))
             reason = rejection_reason(event, positions)
@@ -80,25 +81,22 @@ class ClickstreamService:
             raise SessionNotFoundError(session_id)
         return session, await self._repository.events_of(session_id)
 
-    async def records(
-        self, collection: str, *, since: datetime | None, until: datetime,
-    ) -> AsyncIterator[ClickRecord]:
-        """The events that answer searches by text, oldest session first.
-
-        A user who is not named counts as one of this session alone.
-        """
-        async for session, events in self._repository.judged(collection, since=since, until=until):
-            text = session["query"].get("text")
-            for event in events if text else ():
-                yield ClickRecord(
+    async def answered(
+        self, collection: str, *, since: datetime | None, until: datetime
+    ) -> AsyncIterator[AnsweredSession]:
+        """The searches by text of a time that have events, oldest first."""
+        async for session, events in self._repository.answered(collection, since=since, until=until):
+            if text := session["query"].get("text"):
+                users = [session["user_id"], *(event["user_id"] for event in events)]
+                yield AnsweredSession(
                     session_id=session["_id"],
                     query=text,
-                    user=session["user_id"] or event["user_id"] or session["_id"],
-                    item_id=event["item_id"],
-                    type=event["type"],
-                    value=event["value"],
-                    position=event["position"],
-                    at=event["timestamp"],
+                    user=next((user for user in users if user), session["_id"]),
+                    shown=tuple(result["id"] for result in session["results"]),
+                    answers=tuple(
+                        Answer(event["item_id"], event["type"], event["value"], event["position"], event["timestamp"])
+                        for event in events
+                    ),
                 )
 
     async def count_sessions(self, collection: str, *, since: datetime | None, until: datetime) -> int:

@@ -76,7 +76,6 @@ GENRES = (
         "comedy",
         _genre("Comedy"),
         before="funny, hilarious, goofy, laugh-out-loud, silly*, side-splitting*",
-        
         after="that make you laugh, to giggle at*",
     ),
     _fact(
@@ -183,7 +182,8 @@ GENRES = (
     _fact(
         "cartoons for kids",
         _genre("Animation", "Family"),
-        before="animated kid-friendly", noun="cartoons for kids, cartoons for children, animated bedtime stories*",
+        before="animated kid-friendly",
+        noun="cartoons for kids, cartoons for children, animated bedtime stories*",
     ),
     _fact(
         "western",
@@ -222,17 +222,20 @@ GENRES = (
     _fact(
         "black comedy",
         _genre("Crime", "Comedy"),
-        before="funny gangster", noun="black comedies, capers, bumbling crook stories*",
+        before="funny gangster",
+        noun="black comedies, capers, bumbling crook stories*",
     ),
     _fact(
         "horror comedy",
         _genre("Horror", "Comedy"),
-        before="scary but funny", noun="scary comedies, spoofs with monsters, screams and giggles*",
+        before="scary but funny",
+        noun="scary comedies, spoofs with monsters, screams and giggles*",
     ),
     _fact(
         "action adventure",
         _genre("Action", "Adventure"),
-        before="swashbuckling action", noun="action quests, popcorn blockbusters, thrill rides*",
+        before="swashbuckling action",
+        noun="action quests, popcorn blockbusters, thrill rides*",
     ),
     _fact("noir", _noir, before="hard-boiled, shadowy*", noun="film noir, tales of femmes fatales*"),
 )
@@ -244,7 +247,9 @@ _EASTERN_BLOC = ("Poland", "Czech Republic", "Czechoslovakia", "Hungary", "Roman
 COUNTRIES = (
     _fact("korea", _country("South Korea"), before="Korean, Seoul*", after="from Korea, from Busan*"),
     _fact("japan", _country("Japan"), before="Japanese, Nipponese*", after="from Japan, from Tokyo, from Osaka*"),
-    _fact("hong kong", _country("Hong Kong", "British Hong Kong"), before="Hong Kong, Cantonese", after="from Kowloon*"),
+    _fact(
+        "hong kong", _country("Hong Kong", "British Hong Kong"), before="Hong Kong, Cantonese", after="from Kowloon*"
+    ),
     _fact("china", _country("People's Republic of China"), before="Chinese", after="from Beijing, from Shanghai*"),
     _fact("taiwan", _country("Taiwan"), before="Taiwanese", after="from Taipei*"),
     _fact("india", _country("India"), before="Indian, Bollywood, Hindi", after="from Bollywood, from Mumbai*"),
@@ -252,7 +257,9 @@ COUNTRIES = (
     _fact("france", _country("France"), before="French, Parisian, Gallic*", after="from France, from Marseille*"),
     _fact("italy", _country("Italy"), before="Italian, Roman, Neapolitan*", after="from Italy, from Cinecitta*"),
     _fact("spain", _country("Spain"), before="Spanish, Iberian*", after="from Spain, from Madrid*"),
-    _fact("germany", _country("Germany", "West Germany"), before="German, Teutonic*", after="from Germany, from Berlin*"),
+    _fact(
+        "germany", _country("Germany", "West Germany"), before="German, Teutonic*", after="from Germany, from Berlin*"
+    ),
     _fact("britain", _country("United Kingdom"), before="British, English, Brit*", after="from England, from London*"),
     _fact("ireland", _country("Ireland"), before="Irish, Celtic*", after="from Ireland, from Dublin*"),
     _fact("australia", _country("Australia"), before="Australian, Aussie*", after="from Down Under, from Sydney*"),
@@ -288,12 +295,16 @@ COUNTRIES = (
 
 ERAS = (
     _fact("forties", _years(1940, 1949), before="forties, 40s", after="from the forties, from the big band years*"),
-    _fact("fifties", _years(1950, 1959), before="fifties, 50s", after="from the fifties, from the rock and roll years*"),
+    _fact(
+        "fifties", _years(1950, 1959), before="fifties, 50s", after="from the fifties, from the rock and roll years*"
+    ),
     _fact("sixties", _years(1960, 1969), before="sixties, 60s", after="from the sixties, from the hippie years*"),
     _fact("seventies", _years(1970, 1979), before="seventies, 70s", after="from the seventies, from the disco years*"),
     _fact("eighties", _years(1980, 1989), before="eighties, 80s", after="from the eighties, from the Reagan years*"),
     _fact("nineties", _years(1990, 1999), before="nineties, 90s", after="from the nineties, from the grunge years*"),
-    _fact("noughties", _years(2000, 2009), before="noughties", after="of the two-thousands, from the turn of the century*"),
+    _fact(
+        "noughties", _years(2000, 2009), before="noughties", after="of the two-thousands, from the turn of the century*"
+    ),
     _fact("recent", _years(2010, 2019), before="recent, new", after="of the last few years, from this decade*"),
     _fact("old", _years(1940, 1959), before="old, golden age, vintage*, antique*", after="my grandparents watched*"),
 )

@@ -6,8 +6,7 @@ from litestar.params import FromPath, JSONBody
 
 from embedding_studio.fine_tuning.schemas import FineTuningIn
 from embedding_studio.fine_tuning.service import FineTuningService
-from embedding_studio.tasks import Idempotency
-from embedding_studio.tasks.schemas import Accepted
+from embedding_studio.tasks import Accepted, Idempotency
 
 __all__ = ["FineTuningController"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from math import fsum
+from math import fsum, inf
 from types import MappingProxyType
 
 from embedding_studio.kernel.errors import InvalidError
@@ -25,7 +25,7 @@ class Click:
         user: Who did it: the user's id, or the session's where the user is unknown.
         query: The text as it was typed.
         item_id: The item.
-        gain: What the plugin makes of the event, from −1 (unwanted) to 1 (wanted).
+        gain: What the plugin makes of the event, from -1 (unwanted) to 1 (wanted).
         at: When, with a time zone.
         position: Where the item was shown, from 1.
 
@@ -52,11 +52,11 @@ class JudgmentConfig:
 
     Attributes:
         half_life_days: After which a click weighs half.
-        min_users: Distinct users that a query–item pair needs.
+        min_users: Distinct users that a query-item pair needs.
         max_per_user_and_pair: Days on which one user may speak for one pair.
         max_user_share: Of all weight, that one user may carry.
         bot_clicks_per_minute: A user who ever does more is a bot.
-        everything_clicked: From so many results on, a session that clicked each one down to its last click says nothing.
+        everything_clicked: A session that clicked so many results and left out none above its last click says nothing.
     """
 
     half_life_days: float = 90.0
@@ -75,7 +75,7 @@ class Judgment:
         group: The normalised query; one group, one unit of splits and of the gate.
         query: The group's most frequent spelling.
         item_id: The item.
-        gain: Weighted mean of the clicks' gains, from −1 to 1.
+        gain: Weighted mean of the clicks' gains, from -1 to 1.
         weight: Sum of the clicks' weights, above 0; a fresh click weighs 1.
         users: Distinct users.
         first: The oldest click.
@@ -125,7 +125,9 @@ def judge(clicks: Iterable[Click], config: JudgmentConfig | None = None) -> Judg
         kept = survivors
     weights = _fresh_weights(kept, config.half_life_days)
     factors = _user_factors(kept, weights, config.max_user_share)
-    rows = _aggregate(kept, [weight * factors.get(click.user, 1.0) for click, weight in zip(kept, weights, strict=True)])
+    rows = _aggregate(
+        kept, [weight * factors.get(click.user, 1.0) for click, weight in zip(kept, weights, strict=True)]
+    )
     return Judgments(rows, MappingProxyType(dropped), len(factors), _hash(rows))
 
 
@@ -222,8 +224,8 @@ _FILTERS: Mapping[str, Filter] = MappingProxyType(
 
 
 def _fresh_weights(clicks: Sequence[Click], half_life_days: float) -> list[float]:
-    newest = max((click.at for click in clicks), default=None)
-    return [0.5 ** ((newest - click.at) / timedelta(days=half_life_days)) for click in clicks if newest]
+    half_life = timedelta(days=half_life_days)
+    return [0.5 ** ((clicks[-1].at - click.at) / half_life) for click in clicks]
 
 
 def _user_factors(clicks: Sequence[Click], weights: Sequence[float], share: float) -> dict[str, float]:
@@ -240,15 +242,14 @@ def _user_factors(clicks: Sequence[Click], weights: Sequence[float], share: floa
 
 
 def _limit(descending: Sequence[float], share: float) -> float:
-    """The weight T at which Σ min(w, T) · share = T, so that who is cut to T carries exactly the share."""
+    """The weight T at which T = share · Σ min(w, T): who is cut to T carries exactly the share."""
     rest = fsum(descending)
-    limit = 0.0
     for cut, weight in enumerate(descending):
-        limit = share * rest / (1 - cut * share) if cut * share < 1 else 0.0
+        limit = share * rest / (1 - cut * share)
         if weight <= limit:
             return limit
         rest -= weight
-    return max(limit, *descending, 0.0) if share >= 1 else limit
+    return inf
 
 
 def _aggregate(clicks: Sequence[Click], weights: Sequence[float]) -> tuple[Judgment, ...]:

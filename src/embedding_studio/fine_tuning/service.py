@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from embedding_studio.fine_tuning.jobs import FINE_TUNE
 from embedding_studio.inference import ModelService
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.time import Clock
-from embedding_studio.fine_tuning.jobs import FINE_TUNE
 from embedding_studio.tasks import Idempotency, Task, TaskService
 from embedding_studio.vector_store import BASE_MODEL_VERSION, CollectionService
 
@@ -40,7 +40,12 @@ class FineTuningService:
     """Accepts the work; a finetune worker does it."""
 
     def __init__(
-        self, *, collections: CollectionService, models: ModelService, tasks: TaskService, clock: Clock,
+        self,
+        *,
+        collections: CollectionService,
+        models: ModelService,
+        tasks: TaskService,
+        clock: Clock,
     ) -> None:
         self._collections = collections
         self._models = models
@@ -48,7 +53,11 @@ class FineTuningService:
         self._clock = clock
 
     async def submit(
-        self, name: str, request: FineTuningRequest, *, idempotency: Idempotency | None = None,
+        self,
+        name: str,
+        request: FineTuningRequest,
+        *,
+        idempotency: Idempotency | None = None,
     ) -> Task:
         """Accept a fine-tuning.
 

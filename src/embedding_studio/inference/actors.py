@@ -26,5 +26,8 @@ def export_missing(sources: Sequence[EncoderSource], folder: Path) -> None:
     """
     for source in sources:
         export_encoder(
-            source.model, folder / source.key, query_prompt=source.query_prompt, item_prompt=source.item_prompt,
+            source.model,
+            folder / source.key,
+            query_prompt=source.query_prompt,
+            item_prompt=source.item_prompt,
         )

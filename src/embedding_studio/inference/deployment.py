@@ -61,7 +61,10 @@ class DeploymentService:
         else:
             present = await self._catalog.get(run.collection)
             collection = await self.switch(
-                present, run.payload["model_version"], task_id=run.task_id, note=run.payload["note"],
+                present,
+                run.payload["model_version"],
+                task_id=run.task_id,
+                note=run.payload["note"],
                 leaving=run.payload["from"],
             )
         return Outcome(
@@ -69,7 +72,13 @@ class DeploymentService:
         )
 
     async def switch(
-        self, collection: Collection, version: int, *, task_id: str, note: str, leaving: int | None = None,
+        self,
+        collection: Collection,
+        version: int,
+        *,
+        task_id: str,
+        note: str,
+        leaving: int | None = None,
     ) -> Collection:
         """Check the model, move the pointer, and wait until every process has seen it.
 
@@ -79,7 +88,10 @@ class DeploymentService:
         """
         await self._models.adapter(collection, version)
         await self._catalog.deploy(
-            collection, model_version=version, task_id=task_id, note=note,
+            collection,
+            model_version=version,
+            task_id=task_id,
+            note=note,
             leaving=collection.deployment_id if leaving is None else leaving,
         )
         await asyncio.sleep(self._seen_within)

@@ -37,7 +37,7 @@ class RefusedModelError(ConflictError):
 
     def __init__(self, version: int, decision: str) -> None:
         super().__init__(
-            f"the gate said {decision!r} of model version {version}; to deploy it all the same, send `force` and a `note`",
+            f"the gate said {decision!r} of model version {version}; send `force` and a `note` to deploy it",
         )
 
 

@@ -10,8 +10,7 @@ from embedding_studio.inference.deployment import DeploymentService
 from embedding_studio.inference.schemas import Deploy, Embed, Embedded, ModelPage, ModelView
 from embedding_studio.inference.service import EmbeddingService, ModelService
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
-from embedding_studio.tasks import Idempotency
-from embedding_studio.tasks.schemas import Accepted
+from embedding_studio.tasks import Accepted, Idempotency
 from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, CollectionService
 
 __all__ = ["ModelController"]
@@ -58,7 +57,11 @@ class ModelController(Controller):
         """Deploy a model; one that the gate refused needs `force` and a `note`."""
         wish = data or Deploy()
         task = await deployments.request(
-            await collections.current(name), version, force=wish.force, note=wish.note, idempotency=idempotency,
+            await collections.current(name),
+            version,
+            force=wish.force,
+            note=wish.note,
+            idempotency=idempotency,
         )
         return Accepted(task.id)
 

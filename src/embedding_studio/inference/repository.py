@@ -1,6 +1,5 @@
 """Every query on model versions."""
 
-from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from embedding_studio.inference.models import ModelVersion
@@ -29,7 +28,7 @@ class ModelRepository:
     async def page(self, collection: str, *, before: int, limit: int) -> list[ModelVersion]:
         """Newest first, from the one before `before`."""
         criteria = {"collection": collection, "version": {"$lt": before}}
-        return await ModelVersion.find(criteria).sort([("version", DESCENDING)]).limit(limit).to_list()
+        return await ModelVersion.find(criteria).sort("-version").limit(limit).to_list()
 
     async def delete_of(self, collection: str) -> None:
         """Delete all records of a collection."""

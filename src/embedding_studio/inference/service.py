@@ -125,7 +125,12 @@ class EmbeddingService:
         self._collections = collections
 
     async def embed(
-        self, collection: Collection, texts: Sequence[str], kind: TextKind, *, model_version: int | None = None,
+        self,
+        collection: Collection,
+        texts: Sequence[str],
+        kind: TextKind,
+        *,
+        model_version: int | None = None,
     ) -> NDArray[np.float32]:
         """The vectors of the texts, float32 (texts, dimensions), by the deployed model or the version asked for.
 
@@ -142,4 +147,3 @@ class EmbeddingService:
             return vectors
         adapter = await self._models.adapter(collection, model_version or collection.model_version)
         return adapter.apply(vectors) if adapter else vectors
-

@@ -26,7 +26,8 @@ def open_broker(settings: RedisSettings) -> RedisBroker:
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
     )
-    return RedisBroker(client=client, middleware=[TimeLimit(), ShutdownNotifications(notify_shutdown=True)])
+    middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True)]
+    return RedisBroker(client=client, middleware=middleware)  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
 
 
 class JobQueue:

@@ -26,7 +26,7 @@ class EncoderSource:
     @property
     def key(self) -> str:
         """A folder name that differs where the sources differ."""
-        digest = hashlib.sha256("\0".join((self.model, self.query_prompt, self.item_prompt)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((self.model, self.query_prompt, self.item_prompt)).encode()).hexdigest()
         return f"{re.sub(r'[^a-zA-Z0-9-]+', '-', self.model).strip('-')}-{digest[:12]}"
 
 

@@ -45,7 +45,9 @@ class PluginRegistry:
             return self._plugins[name]
         broken = next((one.detail for one in self.found if one.name == name), None)
         known = ", ".join(sorted(self._plugins)) or "none"
-        raise InvalidError.at("plugin", f"{name!r} is broken: {broken}" if broken else f"no {name!r}; there are: {known}")
+        raise InvalidError.at(
+            "plugin", f"{name!r} is broken: {broken}" if broken else f"no {name!r}; there are: {known}"
+        )
 
     def working(self) -> list[EmbeddingPlugin]:
         """All plugins that can be used."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FieldsText", "TextTemplate", "TextOf"]
+__all__ = ["FieldsText", "TextOf", "TextTemplate"]
 
 TextOf = Callable[[Mapping[str, Any]], list[str]]
 """Makes the texts of an item's parts from its payload: one string a part, none where there is nothing to say."""

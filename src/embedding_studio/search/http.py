@@ -23,7 +23,10 @@ class SearchController(Controller):
 
     @post("/search", status_code=200)
     async def search(
-        self, searches: NamedDependency[SearchService], name: FromPath[str], data: JSONBody[SearchIn],
+        self,
+        searches: NamedDependency[SearchService],
+        name: FromPath[str],
+        data: JSONBody[SearchIn],
     ) -> SearchView:
         """Search a collection by words, by a vector, or list what passes a filter."""
         started = time.perf_counter()

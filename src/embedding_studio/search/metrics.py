@@ -5,5 +5,6 @@ from prometheus_client import Counter
 __all__ = ["SESSIONS_LOST"]
 
 SESSIONS_LOST = Counter(
-    "embedding_studio_sessions_lost", "Searches that were answered but whose session could not be recorded",
+    "embedding_studio_sessions_lost",
+    "Searches that were answered but whose session could not be recorded",
 )

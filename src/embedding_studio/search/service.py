@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -78,10 +79,17 @@ class SearchService:
         )
         return replace(found, session_id=await self._record(collection, request, found)) if request.track else found
 
-    async def rank(self, collection: Collection, vector: NDArray[np.float32], *, limit: int) -> list[Hit]:
-        """The best items for a query vector, float32 (dimensions,), as a first page without a filter finds them."""
-        query = Query(Nearest(vector))
+    async def rank(
+        self, collection: Collection, vector: NDArray[np.float32], *, limit: int, only: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """The best items for a query vector, float32 (dimensions,), as a first page without a filter finds them.
+
+        With `only`, those items alone are ranked, by the same distances.
+        """
+        query = Query(Nearest(vector), only=only)
         async with self._pool.acquire() as connection:
+            if only is not None:
+                return await find(connection, collection, query, limit=limit)
             total = await count(connection, collection, query, stop_at=self._exact_below)
             if total.relation == "eq":
                 return await find(connection, collection, query, limit=limit)
@@ -96,11 +104,17 @@ class SearchService:
             return "vector"
         gives_vectors = self._collections.plugin_of(collection).gives_vectors
         if gives_vectors and request.mode == "vector":
-            raise InvalidError.at("mode", "this collection's items bring their own vectors: query it by a vector, or lexically")
+            raise InvalidError.at(
+                "mode", "this collection's items bring their own vectors: query it by a vector, or lexically"
+            )
         return request.mode or ("lexical" if gives_vectors else "vector")
 
     async def _prepare(
-        self, collection: Collection, request: SearchRequest, mode: Mode | None, start: PageStart,
+        self,
+        collection: Collection,
+        request: SearchRequest,
+        mode: Mode | None,
+        start: PageStart,
     ) -> tuple[Query, Total]:
         """Count while the text is embedded: the one waits for PostgreSQL, the other for a core."""
         words = Query(Words(request.text) if mode == "lexical" and request.text else None, request.filter)
@@ -115,23 +129,37 @@ class SearchService:
         return Query(Nearest(vector), request.filter), await counting
 
     async def _vector(
-        self, collection: Collection, request: SearchRequest, model_version: int,
+        self,
+        collection: Collection,
+        request: SearchRequest,
+        model_version: int,
     ) -> NDArray[np.float32]:
         if request.vector is not None:
             return checked_vector(
-                request.vector, dimensions=collection.dimensions, metric=collection.metric, place="query.vector",
+                request.vector,
+                dimensions=collection.dimensions,
+                metric=collection.metric,
+                place="query.vector",
             )
         vectors = await self._embeddings.embed(
-            collection, [request.text or ""], "query", model_version=model_version,
+            collection,
+            [request.text or ""],
+            "query",
+            model_version=model_version,
         )
-        return vectors[0]
+        return np.asarray(vectors[0], np.float32)
 
     async def _count(self, collection: Collection, query: Query) -> Total:
         async with self._pool.acquire() as connection:
             return await count(connection, collection, query, stop_at=self._exact_below)
 
     async def _page(
-        self, collection: Collection, query: Query, start: PageStart, total: Total, limit: int,
+        self,
+        collection: Collection,
+        query: Query,
+        start: PageStart,
+        total: Total,
+        limit: int,
     ) -> tuple[list[Hit], PageStart | None]:
         """The page's hits, and where the next page starts if there may be one."""
         async with self._pool.acquire() as connection:

@@ -6,12 +6,14 @@ from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import IdempotencyKey, Task
 from embedding_studio.tasks.repository import TaskRepository
 from embedding_studio.tasks.runner import Handler, Run, TaskRunner
+from embedding_studio.tasks.schemas import Accepted, TaskView
 from embedding_studio.tasks.service import Idempotency, Prepare, TaskService
 from embedding_studio.tasks.settings import TaskSettings
 from embedding_studio.tasks.sweeper import Sweeper
 
 __all__ = [
     "FINISHED",
+    "Accepted",
     "FailedItem",
     "Handler",
     "Idempotency",
@@ -31,4 +33,5 @@ __all__ = [
     "TaskService",
     "TaskSettings",
     "TaskState",
+    "TaskView",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pymongo import DESCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from embedding_studio.tasks.domain import FINISHED, Outcome, TaskKind, TaskState
@@ -52,7 +52,7 @@ class TaskRepository:
         }
         if before is not None:
             criteria["_id"] = {"$lt": before}
-        return await Task.find(criteria).sort([("_id", DESCENDING)]).limit(limit).to_list()
+        return await Task.find(criteria).sort("-_id").limit(limit).to_list()
 
     async def claim(self, task_id: str, *, owner: str, at: datetime, until: datetime) -> Task | None:
         """Take the task if nobody has it and its time has come; None if it is not to be had."""
@@ -109,7 +109,7 @@ class TaskRepository:
         due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
         pending = {"state": "pending", "$and": [unsent, due]}
         orphaned = {"state": "running", "lease_until": {"$lte": at}}
-        return await Task.find({"$or": [pending, orphaned]}).sort([("_id", 1)]).limit(limit).to_list()
+        return await Task.find({"$or": [pending, orphaned]}).sort("_id").limit(limit).to_list()
 
     async def mark_sent(self, task_id: str, at: datetime) -> None:
         """Remember when the message was last sent."""

@@ -21,7 +21,12 @@ class Sweeper:
     """Runs in every worker; two sweepers at once only send a message twice, which claims make harmless."""
 
     def __init__(
-        self, *, tasks: TaskRepository, service: TaskService, clock: Clock, settings: TaskSettings,
+        self,
+        *,
+        tasks: TaskRepository,
+        service: TaskService,
+        clock: Clock,
+        settings: TaskSettings,
     ) -> None:
         self._tasks = tasks
         self._service = service

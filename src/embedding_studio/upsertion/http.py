@@ -1,17 +1,16 @@
 """The endpoints of items."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import unquote
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.tasks import Idempotency, TaskService
-from embedding_studio.tasks.schemas import Accepted, TaskView
+from embedding_studio.tasks import Accepted, Idempotency, TaskService, TaskView
 from embedding_studio.upsertion.domain import NewItem
 from embedding_studio.upsertion.schemas import ItemBatch, ItemBody, ItemId
 from embedding_studio.upsertion.service import UpsertionService
@@ -36,7 +35,7 @@ class ItemController(Controller):
 
     path = "/api/v1/collections/{name:str}/items"
     tags = ("items",)
-    dependencies = {"item_id": Provide(item_id_of)}
+    dependencies: ClassVar = {"item_id": Provide(item_id_of)}
 
     @post()
     async def upsert_items(
@@ -46,7 +45,7 @@ class ItemController(Controller):
         idempotency: NamedDependency[Idempotency | None],
         name: FromPath[str],
         data: JSONBody[ItemBatch],
-        wait: FromQuery[bool] = False,
+        wait: Annotated[bool, QueryParameter()] = False,  # noqa: FBT002  # a query parameter
     ) -> Response[Accepted | TaskView]:
         """Write items; with `wait`, answer when they are searchable or 30 s have passed."""
         task = await upsertion.submit(name, [item.to_domain() for item in data.items], idempotency=idempotency)
@@ -69,14 +68,20 @@ class ItemController(Controller):
 
     @get("/{id_path:path}")
     async def get_item(
-        self, upsertion: NamedDependency[UpsertionService], item_id: NamedDependency[str], name: FromPath[str],
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        item_id: NamedDependency[str],
+        name: FromPath[str],
     ) -> StoredItem:
         """Look at an item."""
         return await upsertion.get(name, item_id)
 
     @delete("/{id_path:path}")
     async def delete_item(
-        self, upsertion: NamedDependency[UpsertionService], item_id: NamedDependency[str], name: FromPath[str],
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        item_id: NamedDependency[str],
+        name: FromPath[str],
     ) -> None:
         """Delete an item."""
         await upsertion.delete(name, item_id)

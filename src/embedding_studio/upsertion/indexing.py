@@ -118,10 +118,7 @@ class Indexer:
         texts = [text or "" for one in changed if one.staged.item.vector is None for text in one.texts]
         vectors = iter(await self._embeddings.embed(collection, texts, "item") if texts else ())
         return [
-            [
-                Part(text, next(vectors) if given is None else np.asarray(given, np.float32))
-                for text in one.texts
-            ]
+            [Part(text, next(vectors) if given is None else np.asarray(given, np.float32)) for text in one.texts]
             for one in changed
             for given in (one.staged.item.vector,)
         ]
@@ -131,7 +128,9 @@ class Indexer:
         async with self._pool.acquire() as connection, connection.transaction():
             waiting = await self._staging.lock(connection, seqs)
             stale = await self._items.write(
-                connection, collection, [item for item in embedded.items if item.seq in waiting],
+                connection,
+                collection,
+                [item for item in embedded.items if item.seq in waiting],
             )
             await self._staging.remove(connection, [item.seq for item in embedded.items if item.id not in stale])
             await self._staging.fail(connection, embedded.failures)

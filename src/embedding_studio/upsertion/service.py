@@ -56,7 +56,11 @@ class UpsertionService:
             await self._staging.add(collection, task_id, items)
 
         return await self._tasks.submit(
-            UPSERT, collection=name, total=len(items), idempotency=idempotency, prepare=stage,
+            UPSERT,
+            collection=name,
+            total=len(items),
+            idempotency=idempotency,
+            prepare=stage,
         )
 
     async def put(self, name: str, item: NewItem) -> StoredItem:

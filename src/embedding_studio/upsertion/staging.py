@@ -43,7 +43,9 @@ class Staging:
         rows = await self._pool.fetch(
             "SELECT seq, ordinal, body FROM staged_items"
             " WHERE task_id = $1 AND ordinal > $2 AND failed_stage IS NULL ORDER BY ordinal LIMIT $3",
-            task_id, after, limit,
+            task_id,
+            after,
+            limit,
         )
         return [StagedItem(row["seq"], row["ordinal"], msgspec.json.decode(row["body"], type=NewItem)) for row in rows]
 
@@ -74,19 +76,22 @@ class Staging:
     async def failures(self, task_id: str) -> tuple[int, list[FailedItem]]:
         """How many of the task's items failed, and the first thousand of them."""
         total: int = await self._pool.fetchval(
-            "SELECT count(*) FROM staged_items WHERE task_id = $1 AND failed_stage IS NOT NULL", task_id,
+            "SELECT count(*) FROM staged_items WHERE task_id = $1 AND failed_stage IS NOT NULL",
+            task_id,
         )
         rows = await self._pool.fetch(
             "SELECT item_id, failed_stage, failed_reason FROM staged_items"
             " WHERE task_id = $1 AND failed_stage IS NOT NULL ORDER BY ordinal LIMIT $2",
-            task_id, _SHOWN_FAILURES,
+            task_id,
+            _SHOWN_FAILURES,
         )
         return total, [FailedItem(*row) for row in rows]
 
     async def remaining(self, task_id: str) -> int:
         """How many of the task's items wait."""
         count: int = await self._pool.fetchval(
-            "SELECT count(*) FROM staged_items WHERE task_id = $1 AND failed_stage IS NULL", task_id,
+            "SELECT count(*) FROM staged_items WHERE task_id = $1 AND failed_stage IS NULL",
+            task_id,
         )
         return count
 
@@ -94,7 +99,8 @@ class Staging:
         """Drop what waits of these items, so that it never comes back; returns how many there were."""
         rows = await connection.fetch(
             "DELETE FROM staged_items WHERE collection_id = $1 AND item_id = ANY($2) RETURNING seq",
-            collection.id, list(item_ids),
+            collection.id,
+            list(item_ids),
         )
         return len(rows)
 

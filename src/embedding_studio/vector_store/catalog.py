@@ -16,7 +16,7 @@ _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.dimensions, c.options, c.created_at, c.deployment_id,
     d.model_version, d.index_version
 """
-_COLLECTIONS = f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"  # noqa: S608  # constants
+_COLLECTIONS = f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"
 
 
 class Catalog:
@@ -26,7 +26,13 @@ class Catalog:
         self._pool = pool
 
     async def create(
-        self, *, name: str, plugin: str, metric: Metric, dimensions: int, options: dict[str, Any],
+        self,
+        *,
+        name: str,
+        plugin: str,
+        metric: Metric,
+        dimensions: int,
+        options: dict[str, Any],
     ) -> Collection:
         """Create the collection with its tables, its first index version and its first deployment, or nothing.
 
@@ -38,19 +44,25 @@ class Catalog:
                 collection_id = await connection.fetchval(
                     "INSERT INTO collections (name, plugin, metric, dimensions, options) VALUES ($1, $2, $3, $4, $5)"
                     " RETURNING id",
-                    name, plugin, metric, dimensions, options,
+                    name,
+                    plugin,
+                    metric,
+                    dimensions,
+                    options,
                 )
             except asyncpg.UniqueViolationError:
                 raise CollectionExistsError(name) from None
             await connection.execute(
                 "INSERT INTO index_versions (collection_id, version, state, model_version) VALUES ($1, 1, 'active', $2)",
-                collection_id, BASE_MODEL_VERSION,
+                collection_id,
+                BASE_MODEL_VERSION,
             )
             await connection.execute(
                 "WITH first AS (INSERT INTO deployments (collection_id, model_version, index_version)"
                 " VALUES ($1, $2, 1) RETURNING id)"
                 " UPDATE collections SET deployment_id = (SELECT id FROM first) WHERE id = $1",
-                collection_id, BASE_MODEL_VERSION,
+                collection_id,
+                BASE_MODEL_VERSION,
             )
             await self._create_tables(connection, collection_id, dimensions)
             return await self._get(connection, name)
@@ -76,7 +88,9 @@ class Catalog:
             collection.id,
         )
         return [
-            IndexVersion(**row, **await self._count(collection, row["version"]))
+            IndexVersion(
+                row["version"], row["state"], row["model_version"], *await self._count(collection, row["version"])
+            )
             for row in rows
             if row["state"] != "retired"
         ]
@@ -90,7 +104,8 @@ class Catalog:
         async with self._pool.acquire() as connection, connection.transaction():
             collection = await self._get(connection, name, lock="FOR UPDATE OF c")
             versions = await connection.fetch(
-                "SELECT version FROM index_versions WHERE collection_id = $1", collection.id,
+                "SELECT version FROM index_versions WHERE collection_id = $1",
+                collection.id,
             )
             for row in versions:
                 await connection.execute(f"DROP TABLE IF EXISTS {parts_table(collection.id, row['version'])}")
@@ -110,7 +125,13 @@ class Catalog:
         return version
 
     async def deploy(
-        self, collection: Collection, *, model_version: int, leaving: int, task_id: str, note: str,
+        self,
+        collection: Collection,
+        *,
+        model_version: int,
+        leaving: int,
+        task_id: str,
+        note: str,
     ) -> None:
         """Point the collection at a model on its present index, if it still serves the deployment `leaving`.
 
@@ -130,13 +151,19 @@ class Catalog:
                 " (collection_id, model_version, index_version, previous_id, task_id, note)"
                 " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id)"
                 " UPDATE collections SET deployment_id = (SELECT id FROM new) WHERE id = $1",
-                present.id, model_version, present.index_version, present.deployment_id, task_id, note,
+                present.id,
+                model_version,
+                present.index_version,
+                present.deployment_id,
+                task_id,
+                note,
             )
 
     async def previous(self, collection: Collection) -> int | None:
         """The deployment that a rollback would go back to."""
         previous: int | None = await self._pool.fetchval(
-            "SELECT previous_id FROM deployments WHERE id = $1", collection.deployment_id,
+            "SELECT previous_id FROM deployments WHERE id = $1",
+            collection.deployment_id,
         )
         return previous
 
@@ -146,22 +173,24 @@ class Catalog:
             await connection.execute(
                 "UPDATE collections c SET deployment_id = d.previous_id FROM deployments d"
                 " WHERE c.name = $1 AND c.deployment_id = $2 AND d.id = $2 AND d.previous_id IS NOT NULL",
-                name, leaving,
+                name,
+                leaving,
             )
             return await self._get(connection, name)
 
     async def deployed_versions(self, collection_id: int) -> set[int]:
         """Model versions that were ever deployed."""
         rows = await self._pool.fetch(
-            "SELECT DISTINCT model_version FROM deployments WHERE collection_id = $1", collection_id,
+            "SELECT DISTINCT model_version FROM deployments WHERE collection_id = $1",
+            collection_id,
         )
         return {row["model_version"] for row in rows}
 
-    async def _count(self, collection: Collection, version: int) -> dict[str, int]:
+    async def _count(self, collection: Collection, version: int) -> tuple[int, int]:
         row = await self._pool.fetchrow(
-            f"SELECT count(DISTINCT item_id) AS items, count(*) AS parts FROM {parts_table(collection.id, version)}",  # noqa: S608  # our own identifier
+            f"SELECT count(DISTINCT item_id) AS items, count(*) AS parts FROM {parts_table(collection.id, version)}",
         )
-        return dict(row or {})
+        return (row["items"], row["parts"]) if row else (0, 0)
 
     @staticmethod
     async def _get(connection: Connection, name: str, lock: str = "") -> Collection:

@@ -22,11 +22,16 @@ class CollectionController(Controller):
 
     @post()
     async def create_collection(
-        self, collections: NamedDependency[CollectionService], data: JSONBody[CreateCollection],
+        self,
+        collections: NamedDependency[CollectionService],
+        data: JSONBody[CreateCollection],
     ) -> CollectionView:
         """Make an empty collection."""
         collection = await collections.create(
-            name=data.name, plugin_name=data.plugin, metric=data.metric, options=data.options,
+            name=data.name,
+            plugin_name=data.plugin,
+            metric=data.metric,
+            options=data.options,
         )
         return await _view(collections, collection)
 
@@ -47,14 +52,18 @@ class CollectionController(Controller):
 
     @get("/{name:str}")
     async def get_collection(
-        self, collections: NamedDependency[CollectionService], name: FromPath[str],
+        self,
+        collections: NamedDependency[CollectionService],
+        name: FromPath[str],
     ) -> CollectionView:
         """Look at a collection."""
         return await _view(collections, await collections.current(name))
 
     @delete("/{name:str}")
     async def delete_collection(
-        self, collections: NamedDependency[CollectionService], name: FromPath[str],
+        self,
+        collections: NamedDependency[CollectionService],
+        name: FromPath[str],
     ) -> None:
         """Delete a collection and everything of it."""
         await collections.delete(name)

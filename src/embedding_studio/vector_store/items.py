@@ -41,7 +41,7 @@ class ItemStore:
     async def content_hashes(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, str]:
         """What the stored vectors of these items were made from."""
         rows = await self._pool.fetch(
-            f"SELECT id, content_hash FROM {items_table(collection.id)} WHERE id = ANY($1)",  # noqa: S608  # our own identifier
+            f"SELECT id, content_hash FROM {items_table(collection.id)} WHERE id = ANY($1)",
             list(item_ids),
         )
         return {row["id"]: row["content_hash"] for row in rows}
@@ -75,13 +75,13 @@ class ItemStore:
             ItemNotFoundError: The collection has no such item.
         """
         row = await self._pool.fetchrow(
-            f"SELECT id, payload, source, content_hash, updated_at FROM {items_table(collection.id)} WHERE id = $1",  # noqa: S608  # our own identifier
+            f"SELECT id, payload, source, content_hash, updated_at FROM {items_table(collection.id)} WHERE id = $1",
             item_id,
         )
         if row is None:
             raise ItemNotFoundError(item_id)
         parts = await self._pool.fetch(
-            f"SELECT part_no, text FROM {parts_table(collection.id, collection.index_version)}"  # noqa: S608  # our own identifier
+            f"SELECT part_no, text FROM {parts_table(collection.id, collection.index_version)}"
             " WHERE item_id = $1 ORDER BY part_no",
             item_id,
         )
@@ -90,7 +90,7 @@ class ItemStore:
     async def delete(self, connection: Connection, collection: Collection, item_ids: Sequence[str]) -> int:
         """Delete the items from every index version, inside the caller's transaction; returns how many there were."""
         rows = await connection.fetch(
-            f"DELETE FROM {items_table(collection.id)} WHERE id = ANY($1) RETURNING id",  # noqa: S608  # our own identifier
+            f"DELETE FROM {items_table(collection.id)} WHERE id = ANY($1) RETURNING id",
             list(item_ids),
         )
         return len(rows)
@@ -98,9 +98,21 @@ class ItemStore:
     async def vectors(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, Vector]:
         """The first part's vector of each item that exists."""
         rows = await self._pool.fetch(
-            f"SELECT item_id, embedding FROM {parts_table(collection.id, collection.index_version)}"  # noqa: S608  # our own identifier
+            f"SELECT item_id, embedding FROM {parts_table(collection.id, collection.index_version)}"
             " WHERE item_id = ANY($1) AND part_no = 0",
             list(item_ids),
+        )
+        return {row["item_id"]: row["embedding"] for row in rows}
+
+    async def sample(self, collection: Collection, *, limit: int) -> dict[str, Vector]:
+        """The first part's vector of about `limit` items, the same ones while the collection stands still."""
+        table = parts_table(collection.id, collection.index_version)
+        parts: int = await self._pool.fetchval(f"SELECT count(*) FROM {table}")
+        rows = await self._pool.fetch(
+            f"SELECT item_id, embedding FROM {table} TABLESAMPLE BERNOULLI ($1) REPEATABLE (0)"
+            " WHERE part_no = 0 ORDER BY item_id LIMIT $2",
+            min(100.0, 100.0 * limit / max(1, parts)),
+            limit,
         )
         return {row["item_id"]: row["embedding"] for row in rows}
 
@@ -118,7 +130,7 @@ class ItemStore:
     @staticmethod
     async def _lock(connection: Connection, collection: Collection, item_ids: Sequence[str]) -> dict[str, str]:
         rows = await connection.fetch(
-            f"SELECT id, content_hash FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id FOR UPDATE",  # noqa: S608  # our own identifier
+            f"SELECT id, content_hash FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
             item_ids,
         )
         return {row["id"]: row["content_hash"] for row in rows}
@@ -126,7 +138,7 @@ class ItemStore:
     @staticmethod
     async def _upsert(connection: Connection, collection: Collection, items: Sequence[Item]) -> set[str]:
         rows = await connection.fetch(
-            f"INSERT INTO {items_table(collection.id)} AS i (id, payload, source, seq, content_hash)"  # noqa: S608  # our own identifier
+            f"INSERT INTO {items_table(collection.id)} AS i (id, payload, source, seq, content_hash)"
             " SELECT id, payload::jsonb, source::jsonb, seq, content_hash"
             " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])"
             " AS new (id, payload, source, seq, content_hash)"
@@ -145,13 +157,11 @@ class ItemStore:
     async def _replace_parts(connection: Connection, table: str, items: Sequence[Item]) -> None:
         if not items:
             return
-        await connection.execute(f"DELETE FROM {table} WHERE item_id = ANY($1)", [item.id for item in items])  # noqa: S608  # our own identifier
+        await connection.execute(f"DELETE FROM {table} WHERE item_id = ANY($1)", [item.id for item in items])
         await connection.copy_records_to_table(
             table.strip('"'),
             columns=("item_id", "part_no", "text", "embedding"),
             records=[
-                (item.id, number, part.text, part.vector)
-                for item in items
-                for number, part in enumerate(item.parts)
+                (item.id, number, part.text, part.vector) for item in items for number, part in enumerate(item.parts)
             ],
         )

@@ -38,12 +38,14 @@ class Query:
 
     Attributes:
         ranking: None where items are only listed, by id.
+        only: Ids that alone may be found; None: any.
         excluded: Ids that must not be found.
         after: Distance and id of the last hit of the page before.
     """
 
     ranking: Ranking | None
     filter: Filter | None = None
+    only: Sequence[str] | None = None
     excluded: Sequence[str] = ()
     after: tuple[float, str] | None = None
 
@@ -53,11 +55,12 @@ async def count(connection: Connection, collection: Collection, query: Query, *,
     parameters = Parameters()
     conditions = _conditions(query, parameters)
     if isinstance(query.ranking, Words):
-        rows = f"SELECT DISTINCT p.item_id FROM {_joined(collection)} {_where(conditions)}"  # noqa: S608  # bound parameters
+        rows = f"SELECT DISTINCT p.item_id FROM {_joined(collection)} {_where(conditions)}"
     else:
-        rows = f"SELECT 1 FROM {items_table(collection.id)} i {_where(conditions)}"  # noqa: S608  # bound parameters
+        rows = f"SELECT 1 FROM {items_table(collection.id)} i {_where(conditions)}"
     matched: int = await connection.fetchval(
-        f"SELECT count(*) FROM ({rows} LIMIT {stop_at + 1:d}) matched", *parameters.values,  # noqa: S608  # bound parameters
+        f"SELECT count(*) FROM ({rows} LIMIT {stop_at + 1:d}) matched",
+        *parameters.values,
     )
     return Total(matched, "eq") if matched <= stop_at else Total(stop_at, "gte")
 
@@ -69,7 +72,7 @@ async def list_items(connection: Connection, collection: Collection, query: Quer
     if query.after is not None:
         conditions.append(f"i.id > {parameters.bind(query.after[1])}")
     rows = await connection.fetch(
-        f"SELECT i.id AS item_id, 0 AS part_no, 0::float8 AS distance, i.payload"  # noqa: S608  # bound parameters
+        f"SELECT i.id AS item_id, 0 AS part_no, 0::float8 AS distance, i.payload"
         f" FROM {items_table(collection.id)} i {_where(conditions)} ORDER BY i.id LIMIT {limit:d}",
         *parameters.values,
     )
@@ -86,7 +89,7 @@ async def find(connection: Connection, collection: Collection, query: Query, *, 
         distance_bound, id_bound = (parameters.bind(bound) for bound in query.after)
         after = f"WHERE (b.distance, b.item_id) > ({distance_bound}::float8, {id_bound}::text)"
     rows = await connection.fetch(
-        f"WITH scored AS (SELECT p.item_id, p.part_no, {distance} AS distance"  # noqa: S608  # bound parameters
+        f"WITH scored AS (SELECT p.item_id, p.part_no, {distance} AS distance"
         f" FROM {_joined(collection)} {_where(conditions)}),"
         " best AS (SELECT item_id, min(distance) AS distance FROM scored GROUP BY item_id),"
         f" page AS (SELECT b.item_id, b.distance FROM best b {after}"
@@ -122,7 +125,7 @@ async def _nearest_parts(connection: Connection, collection: Collection, query: 
     conditions = _conditions(query, parameters)
     source = _joined(collection) if query.filter else f"{parts_table(collection.id, collection.index_version)} p"
     rows = await connection.fetch(
-        f"SELECT n.item_id, n.part_no, n.distance, i.payload FROM (SELECT p.item_id, p.part_no, {distance} AS distance"  # noqa: S608  # bound parameters
+        f"SELECT n.item_id, n.part_no, n.distance, i.payload FROM (SELECT p.item_id, p.part_no, {distance} AS distance"
         f" FROM {source} {_where(conditions)} ORDER BY {distance} LIMIT {limit:d}) n"
         f" JOIN {items_table(collection.id)} i ON i.id = n.item_id ORDER BY n.distance, n.item_id, n.part_no",
         *parameters.values,
@@ -137,6 +140,8 @@ def _joined(collection: Collection) -> str:
 
 def _conditions(query: Query, parameters: Parameters) -> list[str]:
     conditions = [condition(query.filter, parameters)] if query.filter else []
+    if query.only is not None:
+        conditions.append(f"p.item_id = ANY({parameters.bind(list(query.only))}::text[])")
     if query.excluded:
         conditions.append(f"p.item_id <> ALL({parameters.bind(list(query.excluded))}::text[])")
     if isinstance(query.ranking, Words):

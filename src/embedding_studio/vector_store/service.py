@@ -44,7 +44,12 @@ class CollectionService:
         self._seen: dict[str, tuple[float, Collection]] = {}
 
     async def create(
-        self, *, name: str, plugin_name: str, metric: Metric | None, options: dict[str, Any],
+        self,
+        *,
+        name: str,
+        plugin_name: str,
+        metric: Metric | None,
+        options: dict[str, Any],
     ) -> Collection:
         """Make an empty collection.
 
@@ -56,7 +61,11 @@ class CollectionService:
         plugin = self._plugins.get(plugin_name)
         dimensions = _given_dimensions(options) if plugin.gives_vectors else await self._encoded(plugin, options)
         return await self._catalog.create(
-            name=name, plugin=plugin.name, metric=metric or plugin.metric, dimensions=dimensions, options=options,
+            name=name,
+            plugin=plugin.name,
+            metric=metric or plugin.metric,
+            dimensions=dimensions,
+            options=options,
         )
 
     async def get(self, name: str) -> Collection:

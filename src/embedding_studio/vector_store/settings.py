@@ -9,10 +9,15 @@ class VectorStoreSettings(BaseModel):
     """Sizes in items; the defaults suit one machine."""
 
     exact_below: int = Field(
-        default=10_000, ge=0, le=1_000_000,
+        default=10_000,
+        ge=0,
+        le=1_000_000,
         description="up to so many matching items are compared one by one, which is exact; also where counting stops",
     )
     index_from: int = Field(default=2_000, ge=0, description="an HNSW index is built from so many parts on")
     seen_within: float = Field(
-        default=0.5, gt=0, le=1, description="seconds until every process sees a new deployment",
+        default=0.5,
+        gt=0,
+        le=1,
+        description="seconds until every process sees a new deployment",
     )

@@ -66,12 +66,18 @@ def _value(path: tuple[str, ...], parameters: Parameters, payload: str) -> str:
 
 
 def _compare(
-    path: tuple[str, ...], operator: str, bound: float | datetime, parameters: Parameters, payload: str,
+    path: tuple[str, ...],
+    operator: str,
+    bound: float | datetime,
+    parameters: Parameters,
+    payload: str,
 ) -> str:
     value = _value(path, parameters, payload)
     limit = parameters.bind(bound)
     if not isinstance(bound, datetime):
         return f"COALESCE(jsonb_typeof({value}) = 'number' AND {value} {operator} {limit}::jsonb, false)"
     text = f"({value} #>> '{{}}')"
-    is_time = f"jsonb_typeof({value}) = 'string' AND {text} ~ '^{RFC3339}$' AND pg_input_is_valid({text}, 'timestamptz')"
+    is_time = (
+        f"jsonb_typeof({value}) = 'string' AND {text} ~ '^{RFC3339}$' AND pg_input_is_valid({text}, 'timestamptz')"
+    )
     return f"COALESCE(CASE WHEN {is_time} THEN {text}::timestamptz {operator} {limit}::timestamptz END, false)"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,7 +53,7 @@ def _event_loop() -> Iterator[EventLoopThread]:
         yield loop
     finally:
         set_event_loop_thread(None)
-        loop.stop()
+        loop.stop()  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
 
 
 @contextmanager
@@ -69,21 +69,23 @@ def _services(settings: Settings, broker: RedisBroker, loop: EventLoopThread) ->
         loop.run_coroutine(opened.__aexit__(None, None, None))
 
 
-def _declare(broker: RedisBroker, container: Container, handlers: Any) -> set[str]:
+def _declare(broker: RedisBroker, container: Container, handlers: Mapping[Job, Handler]) -> set[str]:
     """Make an actor of every job; returns their queues."""
     for job, handler in handlers.items():
-        dramatiq.actor(
-            _actor(container, job, handler),
+        declare = dramatiq.actor(
             actor_name=job.kind,
             queue_name=job.queue,
             broker=broker,
             time_limit=int(job.time_limit * 1000),
         )
+        declare(_actor(container, job, handler))
     return {job.queue for job in handlers}
 
 
 def _actor(
-    container: Container, job: Job, handler: Handler,
+    container: Container,
+    job: Job,
+    handler: Handler,
 ) -> Callable[[str], Coroutine[Any, Any, None]]:
     async def run(task_id: str) -> None:
         await container.runner.run(job, handler, task_id)

@@ -1,5 +1,4 @@
-"""Which role handles which jobs. A role loads only what it runs: torch belongs to `finetune` and `inference`."""
-# ruff: noqa: PLC0415  # imports wait for their role
+"""Which role handles which jobs. A role loads only what it runs: torch belongs to `finetune` alone."""
 
 from collections.abc import Callable, Mapping
 

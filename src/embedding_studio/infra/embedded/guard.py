@@ -11,6 +11,7 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 __all__ = ["die_with_parent"]
 
@@ -86,8 +87,7 @@ def _main(parent: str, death_signal: str, user: str, *argv: str) -> None:
     try:
         if user != "-":
             uid, gid = user.split(":")
-            here = os.getcwd()  # noqa: PTH109 -- pathlib would double the time this program takes to start
-            _become(int(uid), int(gid), (argv[0], here))
+            _become(int(uid), int(gid), (argv[0], str(Path.cwd())))
         die_with_parent(int(parent), int(death_signal))
         os.execv(argv[0], argv)  # noqa: S606 -- becoming the server is the point; no shell is wanted
     except OSError as error:

@@ -94,7 +94,7 @@ def _initialise(supervisor: Supervisor, program: Path, folder: Path, *, durable:
     """Make the cluster aside and give it its name when it is complete: an interrupted first start leaves none."""
     draft, user = _draft_of(folder, program.name)
     log = folder.parent / "logs" / "postgres-setup.log"
-    initdb: list[str | Path] = [program.with_name("initdb"), *_CLUSTER, *([] if durable else ["--no-sync"]), draft]
+    initdb: list[str | Path] = [program.with_name("initdb"), *([] if durable else ["--no-sync"]), *_CLUSTER, draft]
     supervisor.run("initdb", initdb, log=log, cwd=draft, user=user)
     (draft / "pg_hba.conf").write_text(_LOGIN_RULE, encoding="utf-8")
     options = _options({"exit_on_error": "on", "log_checkpoints": "off", "fsync": "on" if durable else "off"})

@@ -1,0 +1,50 @@
+# Everything a developer does. `make help` lists it.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATA ?= data
+
+.PHONY: help setup check format test demo up bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## make .venv with everything installed
+
+# torch comes first: asked for by its exact version, pip takes a CPU build where one is offered beside the index.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[embedded,train,demo,dev]'
+	touch $(READY)
+
+check: $(READY) ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## write what the formatter wants
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
+	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+demo: $(READY) ## watch search get better from use: report.html and demo-report.json
+	$(BIN)/embedding-studio demo --data-dir $(DATA)/demo $(ARGS)
+
+up: $(READY) ## run everything on this machine; Ctrl-C stops it
+	$(BIN)/embedding-studio up --data-dir $(DATA)/up $(ARGS)
+
+bench: $(READY) ## measure search and ingest against their floors
+	$(BIN)/embedding-studio bench search --data-dir $(DATA)/bench $(ARGS)
+
+clean: ## remove .venv, caches and local data
+	rm -rf $(VENV) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,55 @@
+"""One set of real servers, and one application on them, for all integration tests."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from servers import embedded_servers
+from studio import Studio, open_studio
+
+from embedding_studio.inference.actors import export_missing
+from embedding_studio.infra.embedded import ServerUrls
+from embedding_studio.infra.jobs import RedisSettings
+from embedding_studio.infra.migrations import migrate
+from embedding_studio.infra.mongo import MongoSettings
+from embedding_studio.infra.postgres import PostgresSettings
+from embedding_studio.sdk import SentenceEncoder
+from embedding_studio.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def urls() -> Iterator[ServerUrls]:
+    with embedded_servers() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def settings(urls: ServerUrls, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    os.environ["EMBEDDING_STUDIO_ENV"] = "test"
+    return Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        postgres=PostgresSettings(dsn=SecretStr(urls.postgres)),
+        mongo=MongoSettings(url=SecretStr(urls.mongo)),
+        redis=RedisSettings(url=SecretStr(urls.redis)),
+    )
+
+
+@pytest.fixture(scope="session")
+def encoders(settings: Settings) -> Path:
+    export_missing([SentenceEncoder().build()], settings.inference.encoders)
+    return settings.inference.encoders
+
+
+@pytest.fixture(scope="session")
+async def studio(settings: Settings, encoders: Path) -> AsyncIterator[Studio]:
+    await migrate(settings.postgres)
+    async with open_studio(settings) as studio:
+        yield studio
+
+
+@pytest.fixture
+def any_name(request: pytest.FixtureRequest) -> str:
+    """A collection name of the test's own."""
+    return "t" + str(abs(hash(request.node.nodeid)))

@@ -1,0 +1,110 @@
+"""A process that runs the servers as `up` does, and data to find again in them."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import psutil
+import redis
+from pymongo import MongoClient
+from pymongo.write_concern import WriteConcern
+
+from embedding_studio.infra.embedded import ServerUrls
+
+__all__ = ["PARENT", "Start", "Up", "read_all", "sql", "start_parent", "write_all"]
+
+PARENT = Path(__file__).with_name("parent.py")
+
+
+class Up:
+    """The process once its servers are ready, and all processes below it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        assert process.stderr
+        self.process = process
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        self.urls = ServerUrls(**json.loads(line))
+        self.below = psutil.Process(process.pid).children(recursive=True)
+
+    def below_named(self, name: str) -> psutil.Process:
+        """The child, not a grandchild, whose program has this name."""
+        return next(child for child in self.below if child.ppid() == self.process.pid and child.name() == name)
+
+    def end(self, number: signal.Signals) -> tuple[str, str]:
+        """Send the signal to the parent, wait for it and all below it to be gone, and return what it said."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[str, str]:
+        """Wait for the parent and all below it to be gone, and return what it said on both of its streams."""
+        output, errors = self.process.communicate(timeout=60)
+        _, alive = psutil.wait_procs(self.below, timeout=20)
+        assert not alive
+        return output, errors
+
+    def kill_all(self) -> None:
+        """Kill every process at once: none has the time to see another die."""
+        for process in (psutil.Process(self.process.pid), *self.below):
+            process.suspend()
+        for process in self.below:
+            process.kill()
+        self.end(signal.SIGKILL)
+
+
+Start = Callable[[Path], Up]
+
+
+def start_parent(
+    folder: Path, interpreter: str = sys.executable, *sites: str, user: int | None = None
+) -> "subprocess.Popen[str]":
+    """Run `parent.py`, as another user if asked to."""
+    return subprocess.Popen(
+        [interpreter, str(PARENT), str(folder), *sites],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+    )
+
+
+def sql(url: str, *statements: str) -> object:
+    """Run the statements on one connection, and return the first value of the last one's answer."""
+
+    async def run() -> object:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            answers = [await connection.fetchval(statement) for statement in statements]
+        finally:
+            await connection.close()
+        return answers[-1]
+
+    return asyncio.run(run())
+
+
+def write_all(urls: ServerUrls, word: str) -> None:
+    """Leave a word in each of the three, as safe as each can make it."""
+    sql(urls.postgres, "CREATE TABLE IF NOT EXISTS words (word text)", f"INSERT INTO words VALUES ('{word}')")
+    with MongoClient[dict[str, str]](urls.mongo, serverSelectionTimeoutMS=10_000) as mongo:
+        words = mongo.get_default_database().get_collection("words", write_concern=WriteConcern(j=True))
+        words.insert_one({"word": word})
+    with redis.Redis.from_url(urls.redis, socket_timeout=10) as client:
+        client.sadd("words", word)
+
+
+def read_all(urls: ServerUrls) -> tuple[list[str], list[str], list[str]]:
+    """The words in PostgreSQL, MongoDB and Redis, each list sorted."""
+    rows = sql(urls.postgres, "SELECT array_agg(word ORDER BY word) FROM words")
+    assert isinstance(rows, list)
+    with MongoClient[dict[str, str]](urls.mongo, serverSelectionTimeoutMS=10_000) as mongo:
+        documents = sorted(document["word"] for document in mongo.get_default_database()["words"].find())
+    with redis.Redis.from_url(urls.redis, socket_timeout=10, decode_responses=True) as client:
+        return rows, documents, sorted(client.smembers("words"))

@@ -1,0 +1,134 @@
+"""Searching through the API: filters, pages, sessions."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from studio import Studio
+
+pytestmark = pytest.mark.anyio
+
+ITEMS = 2_500
+DIMENSIONS = 8
+rng = np.random.default_rng(7)
+VECTORS = rng.normal(size=(ITEMS, DIMENSIONS)).astype(np.float32)
+COLORS = ["red", "green", "blue"]
+
+
+@pytest.fixture(scope="module")
+async def shelf(studio: Studio) -> str:
+    """2,500 items with given vectors and an HNSW index; anything above 100 matches counts as many."""
+    name = "shelf"
+    await studio.create(name, "vectors", options={"dimensions": DIMENSIONS})
+    items = [
+        {"id": f"i{n:04}", "payload": {"n": n, "color": COLORS[n % 3]}, "vector": vector.tolist()}
+        for n, vector in enumerate(VECTORS)
+    ]
+    assert (await studio.add(name, items))["state"] == "succeeded"
+    return name
+
+
+def exact(query: np.ndarray[Any, Any], keep: range | None = None) -> list[str]:
+    similarity = VECTORS @ query / np.linalg.norm(VECTORS, axis=1)
+    order = np.lexsort((np.arange(ITEMS), -similarity))
+    return [f"i{n:04}" for n in order if keep is None or n in keep]
+
+
+async def pages(studio: Studio, name: str, limit: int, until: int, **fields: object) -> list[str]:
+    found: list[str] = []
+    cursor = None
+    while len(found) < until:
+        page = await studio.search(name, limit=limit, cursor=cursor, track=False, **fields)
+        assert [one["position"] for one in page["results"]] == list(
+            range(len(found) + 1, len(found) + len(page["results"]) + 1)
+        )
+        found += [one["id"] for one in page["results"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    return found
+
+
+async def test_filtered_results_are_exact(studio: Studio, shelf: str) -> None:
+    query = rng.normal(size=DIMENSIONS).astype(np.float32)
+    found = await studio.search(
+        shelf, query={"vector": query.tolist()}, limit=20, filter={"field": "n", "gte": 40, "lt": 400}
+    )
+    assert [one["id"] for one in found["results"]] == exact(query, range(40, 400))[:20]
+    assert found["total"] == {"value": 360, "relation": "eq"}
+
+
+@given(limit=st.integers(1, 400), seed=st.integers(0, 1000), filtered=st.booleans())
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_pages_repeat_and_skip_nothing(studio: Studio, shelf: str, limit: int, seed: int, filtered: bool) -> None:
+    query = np.random.default_rng(seed).normal(size=DIMENSIONS).astype(np.float32)
+    fields: dict[str, object] = {"query": {"vector": query.tolist()}}
+    expected = exact(query)
+    if filtered:
+        fields["filter"] = {"field": "color", "in": ["red", "blue"]}
+        expected = [one for one in expected if int(one[1:]) % 3 != 1]
+    found = await pages(studio, shelf, limit, len(expected), **fields)
+    assert len(found) == len(set(found))
+    assert set(found) == set(expected)
+
+
+async def test_pages_hold_also_where_the_first_comes_from_the_index(
+    studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio.container.searches, "_exact_below", 100)
+    query = rng.normal(size=DIMENSIONS).astype(np.float32)
+    first = await studio.search(shelf, query={"vector": query.tolist()}, limit=30)
+    assert first["total"] == {"value": 100, "relation": "gte"}
+    assert len({one["id"] for one in first["results"]} & set(exact(query)[:30])) >= 28
+    found = await pages(studio, shelf, 300, ITEMS, query={"vector": query.tolist()})
+    assert sorted(found) == [f"i{n:04}" for n in range(ITEMS)]
+
+
+async def test_a_broad_filter_gets_all_it_asked_for(
+    studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studio.container.searches, "_exact_below", 100)
+    query = VECTORS[0].tolist()
+    found = await studio.search(shelf, query={"vector": query}, limit=600, filter={"field": "color", "eq": "green"})
+    assert len(found["results"]) == 600
+    assert {one["payload"]["color"] for one in found["results"]} == {"green"}
+
+
+async def test_without_a_query_items_are_listed_by_id(studio: Studio, shelf: str) -> None:
+    found = await pages(studio, shelf, 100, ITEMS, filter={"field": "color", "eq": "red"})
+    assert found == [f"i{n:04}" for n in range(0, ITEMS, 3)]
+
+
+async def test_a_cursor_belongs_to_its_search(studio: Studio, shelf: str) -> None:
+    page = await studio.search(shelf, limit=5)
+    url = f"/api/v1/collections/{shelf}/search"
+    other = await studio.client.post(url, json={"cursor": page["next_cursor"], "filter": {"field": "n", "gte": 1}})
+    broken = await studio.client.post(url, json={"cursor": "AAAA"})
+    for answer in (other, broken):
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "cursor")
+
+
+async def test_a_tracked_search_records_what_it_showed(studio: Studio, shelf: str) -> None:
+    tracked = await studio.search(
+        shelf, query={"vector": VECTORS[5].tolist()}, limit=3, user_id="u1", filter={"field": "n", "lt": 100}
+    )
+    session = (await studio.client.get(f"/api/v1/sessions/{tracked['session_id']}")).json()
+    assert session["results"] == [
+        {"id": one["id"], "position": one["position"], "score": one["score"], "propensity": 1.0}
+        for one in tracked["results"]
+    ]
+    assert (session["user_id"], session["filter"]) == ("u1", {"field": "n", "lt": 100})
+    assert (session["model_version"], session["index_version"], session["mode"]) == (1, 1, "vector")
+    untracked = await studio.search(shelf, track=False)
+    assert untracked["session_id"] is None
+
+
+async def test_an_explanation_sums_to_the_score(studio: Studio, shelf: str) -> None:
+    found = await studio.search(shelf, query={"vector": VECTORS[5].tolist()}, explain=True)
+    for one in found["results"]:
+        assert one["explanation"]["vector"] + one["explanation"]["lexical"] == one["score"]
+    assert found["results"][0]["id"] == "i0005"
+    assert found["results"][0]["score"] == pytest.approx(1.0, abs=1e-6)
