@@ -23,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+bench = typer.Typer(help="Measure, beside floors measured in the same run.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 console = Console()
 
 DataDir = Annotated[Path, typer.Option(help="Folder of all data; made if it is not there.")]
@@ -121,6 +123,28 @@ def plugins(
     _print(rows, as_json=as_json)
     if any(one.status == "broken" for one in found):
         raise typer.Exit(1)
+
+
+@bench.command("search")
+def bench_search(
+    data_dir: DataDir = Path("data/bench"),
+    films: Annotated[int | None, typer.Option(min=1_000, help="How many films; all 17,472 if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure search and ingest on the films, beside the bare encoder and the bare SQL.
+
+    Example: embedding-studio bench search --json
+    """
+    from dataclasses import asdict
+
+    from embedding_studio.bench import bench_search as run
+
+    configure_logging(level="warning")
+    figures = run(data_dir, films=films, say=Console(stderr=True).print)
+    if as_json:
+        console.print_json(json.dumps(asdict(figures)))
+    else:
+        _print([{"figure": name, "value": f"{value:,.3f}"} for name, value in asdict(figures).items()], as_json=False)
 
 
 def _settings() -> Settings:

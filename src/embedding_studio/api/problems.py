@@ -36,8 +36,9 @@ _STATUS: Mapping[type[StudioError], HTTPStatus] = {
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_PLACE = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>key in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
+_PLACE = re.compile(r" - at `(?:key` in `)?\$\.?(?P<path>[\w.\[\]]*)`\Z")
+_MEMBER = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
+_MEMBER_MESSAGE = {"contains unknown": "unknown field", "missing required": "is required"}
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -57,8 +58,11 @@ class StrictRequest(Request[Any, Any, State]):
         """The body as the handler's `data` wants it.
 
         Raises:
+            HTTPException: 415, it is not said to be JSON. Browsers ask before they send that to another site.
             InvalidError: It is no JSON, or not of the type.
         """
+        if self.content_type[0].lower() != "application/json":
+            raise HTTPException("the body must be of the type application/json", status_code=415)
         field = self.route_handler.parsed_data_field
         body = await self.body()
         try:
@@ -66,8 +70,8 @@ class StrictRequest(Request[Any, Any, State]):
         except msgspec.ValidationError as error:
             place = _place(str(error))
             raise InvalidError(f"{place.field}: {place.message}" if place.field else place.message, (place,)) from None
-        except UnicodeDecodeError as error:
-            raise InvalidError.at("body", f"is not UTF-8 at byte {error.start}") from None
+        except UnicodeDecodeError:
+            raise InvalidError.at("body", "is not UTF-8") from None
         except RecursionError:
             raise InvalidError.at("body", "is nested too deeply") from None
         except msgspec.DecodeError as error:
@@ -76,10 +80,10 @@ class StrictRequest(Request[Any, Any, State]):
 
 def _place(message: str) -> FieldError:
     """The field and the message of a msgspec error such as "Expected `int` - at `$.items[0].id`"."""
-    found = _PLACE.match(message)
-    path, text = (found["path"] or "", found["message"]) if found else ("", message)
-    if unknown := _UNKNOWN.match(text):
-        return FieldError(f"{path}.{unknown['name']}" if path else unknown["name"], "unknown field")
+    found = _PLACE.search(message)
+    path, text = (found["path"], message[: found.start()]) if found else ("", message)
+    if member := _MEMBER.fullmatch(text):
+        return FieldError(f"{path}.{member['name']}" if path else member["name"], _MEMBER_MESSAGE[member["what"]])
     return FieldError(path or "body", text)
 
 
@@ -118,10 +122,18 @@ def _outage(request: Request[Any, Any, State], error: Exception) -> Response[Pro
     return _studio_error(request, unavailable)
 
 
-def _http_exception(_request: Request[Any, Any, State], error: HTTPException) -> Response[Problem]:
+def _http_exception(request: Request[Any, Any, State], error: HTTPException) -> Response[Problem]:
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = [FieldError(str(one.get("key", "")), str(one.get("message", ""))) for one in extra]
+    errors = [FieldError(_sent_as(str(one.get("key", "")), request), str(one.get("message", ""))) for one in extra]
     return _respond(HTTPStatus(error.status_code), error.detail, errors=errors, headers=error.headers)
+
+
+def _sent_as(parameter: str, request: Request[Any, Any, State]) -> str:
+    """What the client calls a handler's parameter."""
+    if parameter == "data":
+        return "body"
+    field = request.route_handler.parsed_fn_signature.parameters.get(parameter)
+    return getattr(field and field.kwarg_definition, "name", None) or parameter
 
 
 def _unexpected(request: Request[Any, Any, State], error: Exception) -> Response[Problem]:

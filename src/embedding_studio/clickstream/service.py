@@ -10,6 +10,7 @@ from embedding_studio.clickstream.errors import SessionNotFoundError
 from embedding_studio.clickstream.models import Event, Session
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import Clock
 
 __all__ = ["Accepted", "ClickstreamService", "NewSession"]
@@ -56,7 +57,14 @@ class ClickstreamService:
         return str(document["_id"])
 
     async def accept(self, events: Sequence[NewEvent]) -> Accepted:
-        """Write the events that answer a session, each `event_id` once however often it is sent."""
+        """Write the events that answer a session, each `event_id` once however often it is sent.
+
+        Raises:
+            InvalidError: An event cannot be stored; nothing was written.
+        """
+        for index, event in enumerate(events):
+            refuse_unstorable(event.timestamp, f"events[{index}].timestamp")
+            refuse_unstorable(event.meta, f"events[{index}].meta", in_document=True)
         shown = await self._repository.shown(sorted({event.session_id for event in events}))
         rejected: list[Rejection] = []
         documents: dict[str, dict[str, Any]] = {}

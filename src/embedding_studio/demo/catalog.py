@@ -123,5 +123,5 @@ def _with_distinct_ids(films: Iterable[Film]) -> list[Film]:
 
 
 def _with_known_people_first(films: list[Film]) -> list[Film]:
-    credits = Counter(name for film in films for name in film.cast)
-    return [replace(film, cast=tuple(sorted(film.cast, key=lambda name: (-credits[name], name)))) for film in films]
+    known = Counter(name for film in films for name in film.cast)
+    return [replace(film, cast=tuple(sorted(film.cast, key=lambda name: (-known[name], name)))) for film in films]

@@ -3,20 +3,21 @@
 from collections.abc import Callable
 
 from embedding_studio.demo.catalog import Film
-from embedding_studio.demo.vocabulary import Fact, Word
+from embedding_studio.demo.facts import Fact, Word
 
 __all__ = ["ACTORS", "DIRECTORS"]
 
 _ACTORS = (
-    "Al Pacino, Anthony Hopkins, Arnold Schwarzenegger, Audrey Hepburn, Bill Murray, Brad Pitt, Bruce Willis, Burt Lancaster, "
-    "Catherine Deneuve, Charles Bronson, Christopher Lee, Christopher Walken, Clint Eastwood, Danny Trejo, Denzel Washington, "
-    "Diane Keaton, Dustin Hoffman, Eddie Murphy, Elizabeth Taylor, Gene Hackman, Gérard Depardieu, Gregory Peck, Harrison Ford, "
-    "Henry Fonda, Isabelle Huppert, Jack Lemmon, Jack Nicholson, Jackie Chan, James Stewart, Jim Carrey, John Cusack, John Wayne, "
-    "Johnny Depp, Julia Roberts, Julianne Moore, Kirk Douglas, Marcello Mastroianni, Meg Ryan, Meryl Streep, Michael Caine, "
-    "Morgan Freeman, Nicolas Cage, Nicole Kidman, Paul Newman, Peter Sellers, Robert De Niro, Robin Williams, Samuel L. Jackson, "
-    "Sean Connery, Shirley MacLaine, Sigourney Weaver, Sophia Loren, Steve Buscemi, Steve Martin, Susan Sarandon, "
-    "Sylvester Stallone, Tom Cruise, Tom Hanks, Toshirō Mifune, Vincent Price, Walter Matthau, Whoopi Goldberg, Will Smith, "
-    "Willem Dafoe, Woody Harrelson"
+    "Al Pacino, Anthony Hopkins, Arnold Schwarzenegger, Audrey Hepburn, Bill Murray, Brad Pitt, Bruce Willis, "
+    "Burt Lancaster, Catherine Deneuve, Charles Bronson, Christopher Lee, Christopher Walken, Clint Eastwood, "
+    "Danny Trejo, Denzel Washington, Diane Keaton, Dustin Hoffman, Eddie Murphy, Elizabeth Taylor, "
+    "Gene Hackman, Gérard Depardieu, Gregory Peck, Harrison Ford, Henry Fonda, Isabelle Huppert, Jack Lemmon, "
+    "Jack Nicholson, Jackie Chan, James Stewart, Jim Carrey, John Cusack, John Wayne, Johnny Depp, "
+    "Julia Roberts, Julianne Moore, Kirk Douglas, Marcello Mastroianni, Meg Ryan, Meryl Streep, "
+    "Michael Caine, Morgan Freeman, Nicolas Cage, Nicole Kidman, Paul Newman, Peter Sellers, Robert De Niro, "
+    "Robin Williams, Samuel L. Jackson, Sean Connery, Shirley MacLaine, Sigourney Weaver, Sophia Loren, "
+    "Steve Buscemi, Steve Martin, Susan Sarandon, Sylvester Stallone, Tom Cruise, Tom Hanks, Toshirō Mifune, "
+    "Vincent Price, Walter Matthau, Whoopi Goldberg, Will Smith, Willem Dafoe, Woody Harrelson"
 )
 _FILMS_BY_DIRECTOR = {
     "Akira Kurosawa": "Seven Samurai",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from embedding_studio.demo.catalog import Film
+from embedding_studio.demo.facts import Fact, Word
 from embedding_studio.demo.topics import Topic, find_topics
-from embedding_studio.demo.vocabulary import NOUNS, Fact, Word
+from embedding_studio.demo.vocabulary import NOUNS
 
 __all__ = ["Query", "compose_queries"]
 
@@ -52,12 +53,12 @@ def compose_queries(films: Sequence[Film]) -> list[Query]:
 
 
 def _phrased(topics: Sequence[Topic], at_most: int, *, clicked: bool) -> list[Query]:
-    chance = random.Random(_SEED + clicked)  # noqa: S311 (a simulation is repeated, not guessed)
+    chance = random.Random(_SEED + clicked)  # noqa: S311 -- repeatable on purpose
     queries: dict[str, Query] = {}
     for turn, topic in enumerate(islice(cycle(topics), len(topics) * _PHRASINGS)):
         held_out = not clicked and turn % _HELD_OUT_EVERY == 0
         words = _words(chance, topic.facts, held_out=held_out)
-        text = _sentence(words, chance.choice(_FAMILIAR_NOUNS))
+        text = _sentence(words, chance.choice(NOUNS).text)
         new = Query(text, topic.key, topic.relevant, clicked, any(word.held_out for word in words))
         queries.setdefault(text, new)
         if len(queries) == at_most:
@@ -66,14 +67,15 @@ def _phrased(topics: Sequence[Topic], at_most: int, *, clicked: bool) -> list[Qu
 
 
 def _words(chance: random.Random, facts: tuple[Fact, ...], *, held_out: bool) -> list[Word]:
-    """One word for every fact, at most one of them a noun, exactly one held out where that is asked for and possible."""
+    """One word for every fact, at most one of them a noun; one is held out where that is asked for and possible."""
     novel = [fact for fact in facts if any(word.held_out for word in fact.words)]
     chosen = chance.choice(novel) if held_out and novel else None
-    words: list[Word] = []
-    for fact in facts:
+    words: dict[str, Word] = {}
+    for fact in sorted(facts, key=lambda fact: fact is not chosen):
         familiar = [word for word in fact.words if word.held_out == (fact is chosen)]
-        words.append(chance.choice([word for word in familiar if _fits(word, words, alone=len(facts) == 1)]))
-    return words
+        taken = list(words.values())
+        words[fact.key] = chance.choice([word for word in familiar if _fits(word, taken, alone=len(facts) == 1)])
+    return [words[fact.key] for fact in facts]
 
 
 def _fits(word: Word, words: Sequence[Word], *, alone: bool) -> bool:
@@ -87,6 +89,3 @@ def _sentence(words: Sequence[Word], noun: str) -> str:
         [word.text for word in words if word.place == place] for place in ("before", "noun", "after", "whole")
     )
     return " ".join(whole or [*before, *(nouns or [noun]), *after])
-
-
-_FAMILIAR_NOUNS = [word.text for word in NOUNS if not word.held_out]

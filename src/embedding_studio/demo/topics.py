@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import product
 
 from embedding_studio.demo.catalog import Film
+from embedding_studio.demo.facts import Fact
 from embedding_studio.demo.people import ACTORS, DIRECTORS
-from embedding_studio.demo.vocabulary import COUNTRIES, ERAS, GENRES, PRIZES, Fact
+from embedding_studio.demo.places import COUNTRIES
+from embedding_studio.demo.vocabulary import ERAS, GENRES, PRIZES
 
 __all__ = ["FEWEST_RELEVANT", "MOST_RELEVANT", "Topic", "find_topics"]
 
@@ -53,8 +55,8 @@ class Topic:
 
 
 def find_topics(films: Sequence[Film], seed: int) -> list[Topic]:
-    """The topics of a catalog in random order, no two of one family with the same relevant films."""
-    chance = random.Random(seed)  # noqa: S311 (a simulation is repeated, not guessed)
+    """The topics of a catalog in random order; none names a fact that leaves its relevant films the same."""
+    chance = random.Random(seed)  # noqa: S311 -- repeatable on purpose
     relevant = _relevant_by_fact(films)
     topics: list[Topic] = []
     for at_most, parts in _FAMILIES:
@@ -70,10 +72,9 @@ def _relevant_by_fact(films: Sequence[Film]) -> dict[str, frozenset[str]]:
 
 
 def _family(parts: tuple[tuple[Fact, ...], ...], relevant: dict[str, frozenset[str]]) -> Iterator[Topic]:
-    single = set(relevant.values()) if len(parts) > 1 else set()
-    seen: set[frozenset[str]] = set()
+    seen = set(relevant.values()) if len(parts) > 1 else set()
     for facts in product(*parts):
         found = frozenset.intersection(*(relevant[fact.key] for fact in facts))
-        if FEWEST_RELEVANT <= len(found) <= MOST_RELEVANT and found not in single | seen:
+        if FEWEST_RELEVANT <= len(found) <= MOST_RELEVANT and found not in seen:
             seen.add(found)
             yield Topic(facts, found)

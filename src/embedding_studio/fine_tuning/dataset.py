@@ -1,7 +1,8 @@
 """From recorded sessions to what training and the gate read."""
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 
 from embedding_studio.clickstream import AnsweredSession, ClickstreamService
@@ -39,13 +40,19 @@ class Dataset:
         judgments: All judgments with their drops.
         groups: Those with an item of positive gain that is still in the index.
         splits: The groups' keys by split.
+        gone_items: Judgments of items that are not in the index any more.
     """
 
     sessions: int
     judgments: Judgments
     groups: Mapping[str, Group]
     splits: Mapping[Split, Sequence[str]]
-    gone_items: int = field(default=0)
+    gone_items: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there is something to train on and something to judge by."""
+        return bool(self.splits["train"] and self.splits["gate"])
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -85,7 +92,7 @@ class DatasetReader:
             gone_items=sum(row.item_id not in present for row in judgments.rows),
         )
 
-    async def _present(self, collection: Collection, shown: Mapping[str, Set[str]]) -> set[str]:
+    async def _present(self, collection: Collection, shown: Mapping[str, AbstractSet[str]]) -> set[str]:
         ever_shown = sorted(set().union(*shown.values()))
         return set(await self._items.content_hashes(collection, ever_shown))
 
@@ -105,7 +112,9 @@ def _clicks(session: AnsweredSession, gain_of: GainOf) -> list[Click]:
     ]
 
 
-def _groups(rows: Sequence[Judgment], shown: Mapping[str, Set[str]], present: Set[str]) -> dict[str, Group]:
+def _groups(
+    rows: Sequence[Judgment], shown: Mapping[str, AbstractSet[str]], present: AbstractSet[str]
+) -> dict[str, Group]:
     by_key: dict[str, list[Judgment]] = {}
     for row in rows:
         by_key.setdefault(row.group, []).append(row)

@@ -1,84 +1,105 @@
 """Ranking judged queries through the serving path, before and after."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding_studio.fine_tuning.dataset import Dataset, Group
+from embedding_studio.fine_tuning.dataset import Dataset
 from embedding_studio.fine_tuning.gate import GroupOutcome
 from embedding_studio.fine_tuning.metrics import mrr, ndcg, recall
 from embedding_studio.search import SearchService
 from embedding_studio.vector_store import Collection
 
-__all__ = ["Evaluator", "guard_slices"]
+__all__ = ["Evaluator", "Ranked", "guard_slices", "outcomes", "outcomes_on_new_items"]
 
 _DEPTH = 100
 _AT_ONCE = 4
-_HEAD = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One query's rankings by one model, best first.
+
+    Attributes:
+        shown: Of all that was shown for the query in any of its sessions: a condensed list (Sakai 2007). Clicks say
+            nothing of items that nobody saw; to count those as irrelevant would refuse each model that finds new ones.
+        found: The first hundred of the whole collection.
+    """
+
+    shown: tuple[str, ...]
+    found: tuple[str, ...]
 
 
 class Evaluator:
-    """Asks the same retrieval that answers searches.
-
-    nDCG and MRR rank only what was shown for the query, in any of its sessions (condensed lists, Sakai 2007): clicks
-    say nothing of items that nobody saw, and to count those as irrelevant would refuse every model that finds new
-    ones. Recall is over the whole collection: what people clicked must stay within the first hundred.
-    """
+    """Asks the same retrieval that answers searches."""
 
     def __init__(self, searches: SearchService) -> None:
         self._searches = searches
-        self._slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def compare(
-        self,
-        collection: Collection,
-        dataset: Dataset,
-        keys: Sequence[str],
-        *,
-        before: NDArray[np.float32],
-        after: NDArray[np.float32],
-    ) -> tuple[GroupOutcome, ...]:
-        """The metrics of each group by the deployed and by the candidate model.
+    async def rank(
+        self, collection: Collection, dataset: Dataset, keys: Sequence[str], vectors: NDArray[np.float32]
+    ) -> dict[str, Ranked]:
+        """The rankings of some query groups.
 
         Args:
             collection: Whose active index is searched.
             dataset: Holds the groups.
-            keys: Of the groups to compare.
-            before: The deployed model's query vectors, float32 (groups, dimensions).
-            after: The candidate's.
+            keys: Of the groups.
+            vectors: Of their queries, float32 (groups, dimensions).
         """
+        slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def outcome(key: str, old: NDArray[np.float32], new: NDArray[np.float32]) -> GroupOutcome:
-            group = dataset.groups[key]
-            return GroupOutcome(
-                key, await self._metrics(collection, group, old), await self._metrics(collection, group, new)
-            )
+        async def ranked(key: str, vector: NDArray[np.float32]) -> tuple[str, Ranked]:
+            shown = dataset.groups[key].shown
+            async with slots:
+                condensed = await self._searches.rank(collection, vector, limit=len(shown), only=shown)
+                found = await self._searches.rank(collection, vector, limit=_DEPTH)
+            return key, Ranked(tuple(hit.item_id for hit in condensed), tuple(hit.item_id for hit in found))
 
-        outcomes = (outcome(key, old, new) for key, old, new in zip(keys, before, after, strict=True))
-        return tuple(await asyncio.gather(*outcomes))
+        return dict(await asyncio.gather(*map(ranked, keys, vectors)))
 
-    async def _metrics(self, collection: Collection, group: Group, vector: NDArray[np.float32]) -> dict[str, float]:
-        async with self._slots:
-            shown = await self._searches.rank(collection, vector, limit=len(group.shown), only=group.shown)
-            found = await self._searches.rank(collection, vector, limit=_DEPTH)
-        condensed = [hit.item_id for hit in shown]
-        return {
-            "ndcg@10": ndcg(condensed, group.gains),
-            "mrr@10": mrr(condensed, group.gains),
-            "recall@100": recall([hit.item_id for hit in found], group.gains),
-        }
+
+def outcomes(dataset: Dataset, before: Mapping[str, Ranked], after: Mapping[str, Ranked]) -> tuple[GroupOutcome, ...]:
+    """The metrics of each group by the deployed and by the candidate model."""
+    return tuple(
+        GroupOutcome(key, *(_metrics(ranked, dataset.groups[key].gains) for ranked in (before[key], after[key])))
+        for key in before
+    )
+
+
+def outcomes_on_new_items(
+    dataset: Dataset, before: Mapping[str, Ranked], after: Mapping[str, Ranked]
+) -> tuple[GroupOutcome, ...]:
+    """The same, as if the items clicked for training queries did not exist; groups of such items alone are left out."""
+    known = set(dataset.items("train"))
+    new = {key: {item: gain for item, gain in dataset.groups[key].gains.items() if item not in known} for key in before}
+    return tuple(
+        GroupOutcome(key, *(_metrics(_without(ranked, known), new[key]) for ranked in (before[key], after[key])))
+        for key in before
+        if any(gain > 0 for gain in new[key].values())
+    )
 
 
 def guard_slices(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    """The kinds of gate queries that must not pay for the others' gain.
+    """The gate's queries by halves: those that most users spoke for, and the others."""
+    keys = sorted(dataset.splits["gate"], key=lambda key: (-sum(dataset.groups[key].users.values()), key))
+    return {"head": tuple(keys[: len(keys) // 2]), "tail": tuple(keys[len(keys) // 2 :])}
 
-    `head` are the fifth of the groups that most users spoke for, `tail` the others; `items_never_clicked` are the
-    groups none of whose items was clicked for a query of the training split.
-    """
-    keys = sorted(dataset.splits["gate"], key=lambda key: -sum(dataset.groups[key].users.values()))
-    head = round(len(keys) * _HEAD)
-    trained_on = set(dataset.items("train"))
-    fresh = tuple(key for key in keys if not trained_on & dataset.groups[key].gains.keys())
-    return {"head": tuple(keys[:head]), "tail": tuple(keys[head:]), "items_never_clicked": fresh}
+
+def _metrics(ranked: Ranked, gains: Mapping[str, float]) -> dict[str, float]:
+    return {
+        "ndcg@10": ndcg(ranked.shown, gains),
+        "mrr@10": mrr(ranked.shown, gains),
+        "recall@100": recall(ranked.found, gains),
+    }
+
+
+def _without(ranked: Ranked, items: AbstractSet[str]) -> Ranked:
+    def kept(ranking: Iterable[str]) -> tuple[str, ...]:
+        return tuple(item for item in ranking if item not in items)
+
+    return Ranked(kept(ranked.shown), kept(ranked.found))

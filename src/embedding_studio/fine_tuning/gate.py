@@ -13,7 +13,7 @@ A breach of (c), or too few changes in (a), is `not_enough_evidence`; any other 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isclose, isfinite
 from typing import Any, Literal
 
@@ -56,10 +56,12 @@ class GateEvidence:
 
     Attributes:
         outcomes: Every group of the gate split. Groups that are near-duplicates should be one.
-        slices: Groups of each guard slice; groups that are not in `outcomes` are passed over.
+        slices: Groups of each guard slice, by its name; groups that are not in `outcomes` are passed over.
         canary_difference: Largest difference of a number in the exported model's canary vectors.
         items_identical: Whether the item vectors are bit-identical; None where the track changes them.
         data_hash: Of the judgments.
+        slices_of_items: Outcomes of the guard slices that are kinds of items, by name: each group judged by the gains
+            of such items only. Of the metrics, nDCG@10 is read.
     """
 
     outcomes: tuple[GroupOutcome, ...]
@@ -67,6 +69,7 @@ class GateEvidence:
     canary_difference: float
     items_identical: bool | None
     data_hash: str
+    slices_of_items: Mapping[str, tuple[GroupOutcome, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +132,12 @@ def decide(evidence: GateEvidence, *, seed: int, resamples: int = RESAMPLES) -> 
     Raises:
         InvalidError: There is no group, one is there twice, or the metrics are not the same finite numbers everywhere.
     """
-    outcomes = sorted(evidence.outcomes, key=lambda outcome: outcome.group)
+    outcomes = _by_group(evidence.outcomes)
+    if not outcomes:
+        raise InvalidError.at("outcomes", "at least one group is needed")
     metrics = _comparisons(outcomes, resamples, seed)
     gains = {outcome.group: _change(outcome, DECIDING_METRIC) for outcome in outcomes}
-    slices = slice_results(gains, evidence.slices, resamples=resamples, seed=seed)
+    slices = slice_results(_slice_changes(evidence, gains), resamples=resamples, seed=seed)
     decision, reasons = _conclude(evidence, metrics[DECIDING_METRIC], gains, slices)
     return GateRecord(
         decision=decision,
@@ -153,7 +158,7 @@ def verify(record: GateRecord) -> tuple[str, ...]:
 
 
 def _comparisons(outcomes: Sequence[GroupOutcome], resamples: int, seed: int) -> dict[str, Comparison]:
-    names = _metric_names(outcomes)
+    names = sorted(outcomes[0].before)
     before = np.array([[outcome.before[name] for name in names] for outcome in outcomes])
     changes = np.array([[_change(outcome, name) for name in names] for outcome in outcomes])
     means = resampled_means(changes, resamples=resamples, seed=seed)
@@ -169,16 +174,30 @@ def _comparisons(outcomes: Sequence[GroupOutcome], resamples: int, seed: int) ->
     }
 
 
-def _metric_names(outcomes: Sequence[GroupOutcome]) -> list[str]:
-    if not outcomes or len({outcome.group for outcome in outcomes}) < len(outcomes):
-        raise InvalidError.at("outcomes", "every group once, and at least one, is needed")
-    names = set(outcomes[0].before)
+def _by_group(outcomes: Sequence[GroupOutcome]) -> list[GroupOutcome]:
+    if len({outcome.group for outcome in outcomes}) < len(outcomes):
+        raise InvalidError.at("outcomes", "a group is there twice")
     values = [values for outcome in outcomes for values in (outcome.before, outcome.after)]
-    if DECIDING_METRIC not in names or any(set(value) != names for value in values):
+    names = {frozenset(value) for value in values}
+    if len(names) > 1 or any(DECIDING_METRIC not in name for name in names):
         raise InvalidError.at("outcomes", f"every group needs the same metrics, {DECIDING_METRIC} among them")
     if not all(isfinite(number) for value in values for number in value.values()):
         raise InvalidError.at("outcomes", "a metric is not a finite number")
-    return sorted(names)
+    return sorted(outcomes, key=lambda outcome: outcome.group)
+
+
+def _slice_changes(evidence: GateEvidence, gains: Mapping[str, float]) -> dict[str, list[float]]:
+    of_queries = {
+        name: [gains[group] for group in sorted(set(groups)) if group in gains]
+        for name, groups in evidence.slices.items()
+    }
+    of_items = {
+        name: [_change(outcome, DECIDING_METRIC) for outcome in _by_group(outcomes)]
+        for name, outcomes in evidence.slices_of_items.items()
+    }
+    if of_queries.keys() & of_items.keys():
+        raise InvalidError.at("slices_of_items", "a slice has the name of a slice of queries")
+    return {**of_queries, **of_items}
 
 
 def _change(outcome: GroupOutcome, metric: str) -> float:

@@ -1,12 +1,14 @@
-"""How good one ranking is for one query."""
+"""How good one ranking is for one query.
 
-from collections.abc import Callable, Mapping, Sequence
+Rankings are item ids, best first, each once. Gains are what judged items are worth, by id; unjudged items are worth 0.
+"""
+
+from collections.abc import Mapping, Sequence
 from math import log2
-from types import MappingProxyType
 
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["METRICS", "evaluate", "mrr", "ndcg", "recall"]
+__all__ = ["mrr", "ndcg", "recall"]
 
 Ranking = Sequence[str]
 Gains = Mapping[str, float]
@@ -15,8 +17,12 @@ Gains = Mapping[str, float]
 def ndcg(ranking: Ranking, gains: Gains, depth: int = 10) -> float:
     """Normalised discounted cumulative gain (Järvelin & Kekäläinen 2002), gain linear, discount log₂(1 + rank).
 
-    The ideal ranking is made of all judged items. Unjudged items and negative gains count 0.
+    The ideal ranking is made of all judged items; negative gains count 0.
+
+    Raises:
+        InvalidError: No item has a positive gain, so that no ranking is better than another.
     """
+    _relevant(gains)
     found = _discounted([gains.get(item, 0.0) for item in ranking[:depth]])
     return found / _discounted(sorted(gains.values(), reverse=True)[:depth])
 
@@ -28,29 +34,20 @@ def mrr(ranking: Ranking, gains: Gains, depth: int = 10) -> float:
 
 
 def recall(ranking: Ranking, gains: Gains, depth: int = 100) -> float:
-    """Share of the items of positive gain that are among the first `depth`."""
-    relevant = {item for item, gain in gains.items() if gain > 0}
+    """Share of the items of positive gain that are among the first `depth`.
+
+    Raises:
+        InvalidError: No item has a positive gain.
+    """
+    relevant = _relevant(gains)
     return len(relevant.intersection(ranking[:depth])) / len(relevant)
 
 
-METRICS: Mapping[str, Callable[[Ranking, Gains], float]] = MappingProxyType(
-    {"ndcg@10": ndcg, "mrr@10": mrr, "recall@100": recall}
-)
-
-
-def evaluate(ranking: Ranking, gains: Gains) -> dict[str, float]:
-    """All metrics by name, each from 0 to 1.
-
-    Args:
-        ranking: Item ids, best first, each once; 100 are needed for `recall@100`.
-        gains: What the judged items are worth, by id.
-
-    Raises:
-        InvalidError: No judged item has a positive gain, so that no ranking is better than another.
-    """
-    if not any(gain > 0 for gain in gains.values()):
+def _relevant(gains: Gains) -> set[str]:
+    relevant = {item for item, gain in gains.items() if gain > 0}
+    if not relevant:
         raise InvalidError.at("gains", "no item has a positive gain")
-    return {name: metric(ranking, gains) for name, metric in METRICS.items()}
+    return relevant
 
 
 def _discounted(gains: Sequence[float]) -> float:

@@ -36,7 +36,7 @@ class DeploymentService:
             RefusedModelError: The gate did not promote it, and nobody insists with a note.
         """
         if version != BASE_MODEL_VERSION:
-            decision = (await self._models.get(collection, version)).gate.get("decision", "unknown")
+            decision = (await self._models.get(collection, version)).decision
             if decision != "promote" and not (force and note):
                 raise RefusedModelError(version, decision)
         payload: dict[str, object] = {"model_version": version, "from": collection.deployment_id, "note": note or ""}

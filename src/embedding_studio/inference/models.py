@@ -13,7 +13,8 @@ __all__ = ["ModelVersion"]
 class ModelVersion(Document):
     """A model that was trained for a collection, with the gate's record of it.
 
-    `artifact` is the key of the adapter among the objects, `artifact_sha256` what its bytes must hash to.
+    `artifact` is the key of the adapter among the objects, `artifact_sha256` what its bytes must hash to. `result` is
+    what the training task answered. `compared_with` is the deployment that the gate judged the model against.
     """
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
@@ -24,10 +25,14 @@ class ModelVersion(Document):
     task_id: str
     artifact: str
     artifact_sha256: str
-    metrics: dict[str, Any] = Field(default_factory=dict)
-    gate: dict[str, Any] = Field(default_factory=dict)
-    mlflow_run_id: str | None = None
+    compared_with: int
+    result: dict[str, Any] = Field(default_factory=dict)
     created_at: datetime
+
+    @property
+    def decision(self) -> str:
+        """What the gate said."""
+        return str(self.result.get("gate", {}).get("decision", "unknown"))
 
     class Settings:
         """Collection and indexes."""

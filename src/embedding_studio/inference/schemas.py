@@ -13,6 +13,9 @@ __all__ = ["Deploy", "Embed", "Embedded", "ModelPage", "ModelState", "ModelView"
 
 ModelState = Literal["registered", "deployed", "retired"]
 
+_WITHOUT_NUL = r"^[^\x00]*\Z"
+_Text = Annotated[str, msgspec.Meta(max_length=100_000, pattern=_WITHOUT_NUL)]
+
 
 class ModelView(msgspec.Struct):
     """A model version."""
@@ -34,9 +37,9 @@ class ModelView(msgspec.Struct):
             track=model.track,
             parent=model.parent,
             state=_state(model.version, collection, deployed),
-            metrics=model.metrics,
-            gate=model.gate,
-            mlflow_run_id=model.mlflow_run_id,
+            metrics=model.result.get("metrics", {}),
+            gate=model.result.get("gate"),
+            mlflow_run_id=model.result.get("mlflow_run_id"),
             created_at=model.created_at,
         )
 
@@ -58,15 +61,15 @@ class Deploy(msgspec.Struct, forbid_unknown_fields=True):
     """A wish to deploy a model."""
 
     force: bool = False
-    note: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    note: Annotated[str, msgspec.Meta(max_length=2000, pattern=_WITHOUT_NUL)] | None = None
 
 
 class Embed(msgspec.Struct, forbid_unknown_fields=True):
     """Texts to embed."""
 
-    texts: Annotated[list[Annotated[str, msgspec.Meta(max_length=100_000)]], msgspec.Meta(min_length=1, max_length=256)]
+    texts: Annotated[list[_Text], msgspec.Meta(min_length=1, max_length=256)]
     kind: TextKind
-    model_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    model_version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
 
 
 class Embedded(msgspec.Struct):

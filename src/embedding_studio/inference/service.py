@@ -22,19 +22,27 @@ from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collectio
 __all__ = ["EmbeddingService", "ModelService", "NewModel"]
 
 _KEPT_ADAPTERS = 64
+_VERSIONS_END = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class NewModel:
-    """What training leaves behind."""
+    """What training leaves behind.
+
+    Attributes:
+        parent: The version that training was asked to improve on.
+        compared_with: The deployment that the gate judged against.
+        gate_record: All that the gate's decision can be made again from, as JSON.
+        result: What the training task answers.
+    """
 
     task_id: str
     track: str
     parent: int
+    compared_with: int
     adapter: QueryAdapter
-    metrics: dict[str, Any]
-    gate: dict[str, Any]
-    mlflow_run_id: str | None
+    gate_record: bytes
+    result: dict[str, Any]
 
 
 class ModelService:
@@ -53,6 +61,7 @@ class ModelService:
             return known
         version = await self._catalog.next_model_version(collection.id)
         data = new.adapter.to_bytes()
+        folder = f"models/{collection.id}/{version}"
         model = ModelVersion(
             id=f"{collection.id}-{version}",
             collection=collection.name,
@@ -60,16 +69,20 @@ class ModelService:
             track=new.track,
             parent=new.parent,
             task_id=new.task_id,
-            artifact=f"models/{collection.id}/{version}/adapter.safetensors",
+            artifact=f"{folder}/adapter.safetensors",
             artifact_sha256=hashlib.sha256(data).hexdigest(),
-            metrics=new.metrics,
-            gate=new.gate,
-            mlflow_run_id=new.mlflow_run_id,
+            compared_with=new.compared_with,
+            result=new.result,
             created_at=self._clock(),
         )
         await self._objects.put(model.artifact, data)
+        await self._objects.put(f"{folder}/gate.json", new.gate_record)
         await self._models.add(model)
         return await self._models.of_task(new.task_id) or model
+
+    async def of_task(self, task_id: str) -> ModelVersion | None:
+        """The version that a task registered, if it came that far."""
+        return await self._models.of_task(task_id)
 
     async def get(self, collection: Collection, version: int) -> ModelVersion:
         """The record of a trained version.
@@ -77,7 +90,7 @@ class ModelService:
         Raises:
             ModelNotFoundError: There is none.
         """
-        model = await self._models.get(collection.name, version)
+        model = await self._models.get(collection.name, version) if 0 < version < _VERSIONS_END else None
         if model is None:
             raise ModelNotFoundError(collection.name, version)
         return model

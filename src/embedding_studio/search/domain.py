@@ -11,9 +11,14 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import Metric
 from embedding_studio.vector_store import Filter, Hit, Total, score_of
 
-__all__ = ["Found", "Mode", "PageStart", "Result", "SearchRequest", "fingerprint", "ranked"]
+__all__ = ["MAX_LIMIT", "Found", "Mode", "PageStart", "Result", "SearchRequest", "fingerprint", "ranked"]
 
 Mode = Literal["vector", "lexical"]
+
+MAX_LIMIT = 1000
+"""Items of the largest page."""
+
+_MAX_SHOWN = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,8 @@ class PageStart:
         """
         fields = decode_cursor(cursor, str, int, int, int, float, str)
         found, model_version, shown, approximate, distance, item_id = fields
-        if found != expected or min(shown, approximate) < 0 or model_version < 1:
+        possible = 0 <= approximate <= min(shown, MAX_LIMIT) and shown < _MAX_SHOWN and model_version > 0
+        if found != expected or not possible:
             raise InvalidError.at("cursor", "belongs to another search: query, filter and mode must stay as they were")
         return cls(found, model_version, shown, approximate, (distance, item_id) if item_id else None)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
-from embedding_studio.search.domain import Found, Mode, SearchRequest
+from embedding_studio.search.domain import MAX_LIMIT, Found, Mode, SearchRequest
 from embedding_studio.vector_store import parse_filter
 
 __all__ = ["Explanation", "QueryIn", "ResultView", "SearchIn", "SearchView", "TotalView"]
@@ -26,7 +26,7 @@ class SearchIn(msgspec.Struct, forbid_unknown_fields=True):
     """A search."""
 
     query: _Text | QueryIn | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = 10
     cursor: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
     mode: Mode | None = None
     filter: dict[str, Any] | None = None
@@ -42,8 +42,8 @@ class SearchIn(msgspec.Struct, forbid_unknown_fields=True):
             InvalidError: Names the place that is wrong.
         """
         query = self.query if isinstance(self.query, QueryIn) else QueryIn(text=self.query)
-        refuse_unstorable(query.text, "query")
-        refuse_unstorable(self.meta, "meta")
+        refuse_unstorable(query.text, "query.text" if isinstance(self.query, QueryIn) else "query")
+        refuse_unstorable(self.meta, "meta", in_document=True)
         if isinstance(self.query, QueryIn) and (query.text is None) == (query.vector is None):
             raise InvalidError.at("query", "must have `text` or `vector`, and not both")
         parsed = None if self.filter is None else parse_filter(self.filter)

@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.errors import InvalidError, NotFoundError
 from embedding_studio.tasks import Accepted, Idempotency, TaskService, TaskView
 from embedding_studio.upsertion.domain import NewItem
 from embedding_studio.upsertion.schemas import ItemBatch, ItemBody, ItemId
@@ -22,10 +22,17 @@ _SEGMENTS_BEFORE_ID = 6
 
 
 async def item_id_of(request: Request[Any, Any, State]) -> str:
-    """The last part of the address as it was sent: an id may contain any character, slashes included."""
-    raw = request.scope["raw_path"].split(b"?")[0].split(b"/", _SEGMENTS_BEFORE_ID)[_SEGMENTS_BEFORE_ID]
+    """The last part of the address as it was sent: an id may contain any character, slashes included.
+
+    Raises:
+        NotFoundError: The address has slashes, plain or encoded, that are not part of the id.
+        InvalidError: No item can have such an id.
+    """
+    segments = request.scope["raw_path"].split(b"?")[0].split(b"/", _SEGMENTS_BEFORE_ID)
+    if segments[_SEGMENTS_BEFORE_ID - 1 : -1] != [b"items"] or unquote(segments[4]) != request.path_params["name"]:
+        raise NotFoundError("no such address")
     try:
-        return msgspec.convert(unquote(raw, errors="strict"), ItemId)
+        return msgspec.convert(unquote(segments[_SEGMENTS_BEFORE_ID], errors="strict"), ItemId)
     except (UnicodeDecodeError, msgspec.ValidationError) as error:
         raise InvalidError.at("id", str(error)) from None
 

@@ -50,7 +50,8 @@ class UpsertionService:
             InvalidError: An item cannot be stored; nothing was accepted.
         """
         collection = await self._collections.current(name)
-        self._check(collection, items)
+        for index, item in enumerate(items):
+            self._check(collection, item, f"items[{index}].")
 
         async def stage(task_id: str) -> None:
             await self._staging.add(collection, task_id, items)
@@ -71,7 +72,7 @@ class UpsertionService:
             InvalidError: The item cannot be stored, or has no text to embed.
         """
         collection = await self._collections.current(name)
-        self._check(collection, [item])
+        self._check(collection, item, "")
         staged = StagedItem(await self._staging.next_seq(), 0, item)
         failure = await self._indexer.index_one(collection, staged)
         if failure:
@@ -99,18 +100,15 @@ class UpsertionService:
         if not waiting and not stored:
             raise ItemNotFoundError(item_id)
 
-    def _check(self, collection: Collection, items: Sequence[NewItem]) -> None:
-        gives_vectors = self._collections.plugin_of(collection).gives_vectors
-        for index, item in enumerate(items):
-            place = f"items[{index}]"
-            refuse_unstorable(item.payload, f"{place}.payload")
-            refuse_unstorable(item.source, f"{place}.source")
-            if not gives_vectors and item.vector is not None:
-                raise InvalidError.at(f"{place}.vector", "this collection's plugin makes the vectors itself")
-            if gives_vectors:
-                checked_vector(
-                    item.vector or (),
-                    dimensions=collection.dimensions,
-                    metric=collection.metric,
-                    place=f"{place}.vector",
-                )
+    def _check(self, collection: Collection, item: NewItem, place: str) -> None:
+        refuse_unstorable(item.payload, f"{place}payload")
+        refuse_unstorable(item.source, f"{place}source")
+        if self._collections.plugin_of(collection).gives_vectors:
+            checked_vector(
+                item.vector or (),
+                dimensions=collection.dimensions,
+                metric=collection.metric,
+                place=f"{place}vector",
+            )
+        elif item.vector is not None:
+            raise InvalidError.at(f"{place}vector", "this collection's plugin makes the vectors itself")

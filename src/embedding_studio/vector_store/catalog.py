@@ -53,7 +53,8 @@ class Catalog:
             except asyncpg.UniqueViolationError:
                 raise CollectionExistsError(name) from None
             await connection.execute(
-                "INSERT INTO index_versions (collection_id, version, state, model_version) VALUES ($1, 1, 'active', $2)",
+                "INSERT INTO index_versions (collection_id, version, state, model_version)"
+                " VALUES ($1, 1, 'active', $2)",
                 collection_id,
                 BASE_MODEL_VERSION,
             )

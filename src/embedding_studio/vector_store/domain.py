@@ -121,7 +121,8 @@ def checked_vector(values: Sequence[float], *, dimensions: int, metric: Metric, 
     """
     if len(values) != dimensions:
         raise InvalidError.at(place, f"must have {dimensions} numbers, not {len(values)}")
-    vector = np.asarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+        vector = np.asarray(values, dtype=np.float32)
     if not np.all(np.abs(vector) <= _LARGEST):
         raise InvalidError.at(place, f"its numbers must lie within ±{_LARGEST:.0e}")
     if metric == "cosine" and np.linalg.norm(vector) < _SHORTEST:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.storable import refuse_unstorable
 
 __all__ = ["And", "Comparison", "Condition", "Equal", "Exists", "Filter", "Not", "Or", "Scalar", "parse_filter"]
 
@@ -163,12 +164,17 @@ def _comparison(comparison: Comparison) -> Callable[[tuple[str, ...], object, st
 def _bound(value: object, place: str) -> int | float | datetime:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and re.fullmatch(RFC3339, value):
-        try:
-            return datetime.fromisoformat(value.upper())
-        except ValueError:
-            pass
+    if isinstance(value, str) and re.fullmatch(RFC3339, value) and (moment := _time(value)):
+        refuse_unstorable(moment, place)
+        return moment
     raise InvalidError.at(place, "must be a number or an RFC 3339 time such as 2026-01-31T12:00:00Z")
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
 
 
 _OPERATORS: Mapping[str, Callable[[tuple[str, ...], Any, str], Filter]] = {

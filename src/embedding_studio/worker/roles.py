@@ -23,4 +23,27 @@ def _inference(container: Container) -> Mapping[Job, Handler]:
     return handlers(container.deployments)
 
 
-ROLES: Mapping[str, Role] = {"inference": _inference, "upsert": _upsert}
+def _finetune(container: Container) -> Mapping[Job, Handler]:
+    from embedding_studio.fine_tuning.actors import FineTuner, handlers
+    from embedding_studio.fine_tuning.dataset import DatasetReader
+    from embedding_studio.fine_tuning.evaluation import Evaluator
+    from embedding_studio.fine_tuning.experiment_log import ExperimentLog
+    from embedding_studio.fine_tuning.training import Trainer
+
+    settings = container.settings
+    return handlers(
+        FineTuner(
+            collections=container.collections,
+            items=container.items,
+            embeddings=container.embeddings,
+            models=container.models,
+            deployments=container.deployments,
+            datasets=DatasetReader(clickstream=container.clickstream, items=container.items),
+            trainer=Trainer(embeddings=container.embeddings, items=container.items, threads=settings.inference.threads),
+            evaluator=Evaluator(container.searches),
+            log=ExperimentLog(tracking_uri=settings.mlflow.tracking_uri, artifacts=settings.mlflow.artifacts),
+        )
+    )
+
+
+ROLES: Mapping[str, Role] = {"finetune": _finetune, "inference": _inference, "upsert": _upsert}

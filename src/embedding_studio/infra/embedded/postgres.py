@@ -39,7 +39,6 @@ _CLUSTER = (
     "--locale-provider=builtin",  # the order of texts, and so of indexes, does not change with the system's C library
     "--builtin-locale=C.UTF-8",
     "--no-instructions",
-    "--pgdata",
 )
 _LOGIN_RULE = f"host all {_NAME} {LOOPBACK}/32 scram-sha-256\n"
 
@@ -94,7 +93,12 @@ def _initialise(supervisor: Supervisor, program: Path, folder: Path, *, durable:
     """Make the cluster aside and give it its name when it is complete: an interrupted first start leaves none."""
     draft, user = _draft_of(folder, program.name)
     log = folder.parent / "logs" / "postgres-setup.log"
-    initdb: list[str | Path] = [program.with_name("initdb"), *([] if durable else ["--no-sync"]), *_CLUSTER, draft]
+    initdb: list[str | Path] = [
+        program.with_name("initdb"),
+        *_CLUSTER,
+        f"--pgdata={draft}",
+        *([] if durable else ["--no-sync"]),
+    ]
     supervisor.run("initdb", initdb, log=log, cwd=draft, user=user)
     (draft / "pg_hba.conf").write_text(_LOGIN_RULE, encoding="utf-8")
     options = _options({"exit_on_error": "on", "log_checkpoints": "off", "fsync": "on" if durable else "off"})

@@ -1,4 +1,7 @@
-"""Starts the servers on a folder as `up` does, says their addresses as JSON, and waits. Arguments: the folder, the site folders."""
+"""Starts the servers on a folder as `up` does, says their addresses as JSON, and waits.
+
+Arguments: the folder, then folders to import from.
+"""
 
 import json
 import sys

@@ -31,7 +31,7 @@ def test_pgvector_is_recent_enough(urls: ServerUrls) -> None:
 def test_a_new_database_has_the_extension_too(urls: ServerUrls) -> None:
     sql(urls.postgres, "CREATE DATABASE another")
 
-    another = urls.postgres.replace("/embedding_studio", "/another")
+    another = f"{urls.postgres.rpartition('/')[0]}/another"
     assert sql(another, "CREATE EXTENSION IF NOT EXISTS vector", "SELECT '[3,4]'::vector <-> '[0,0]'::vector") == 5
 
 
@@ -63,7 +63,6 @@ def test_text_is_unicode_whatever_the_system_s_language(urls: ServerUrls) -> Non
     ("setting", "value"),
     [
         ("listen_addresses", "127.0.0.1"),
-        ("unix_socket_directories", ""),
         ("shared_buffers", "256MB"),
         ("max_wal_size", "2GB"),
         ("max_connections", "100"),
@@ -76,6 +75,16 @@ def test_text_is_unicode_whatever_the_system_s_language(urls: ServerUrls) -> Non
 )
 def test_settings(durable_postgres: str, setting: str, value: str) -> None:
     assert sql(durable_postgres, f"SHOW {setting}") == value
+
+
+def test_listens_on_one_loopback_port_and_nothing_else(urls: ServerUrls) -> None:
+    server = next(process for process in psutil.Process().children() if process.name() == "postgres")
+
+    listening = [
+        connection.laddr for connection in server.net_connections(kind="all") if connection.status in {"LISTEN", "NONE"}
+    ]
+
+    assert listening == [("127.0.0.1", int(urls.postgres.rpartition(":")[2].partition("/")[0]))]
 
 
 @pytest.fixture(scope="module")

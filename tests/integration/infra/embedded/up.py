@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import asyncpg
 import psutil
+import pytest
 import redis
 from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
@@ -26,10 +28,9 @@ class Up:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
-        assert process.stderr
         self.process = process
         line = process.stdout.readline()
-        assert line, process.stderr.read()
+        assert line, f"the servers did not start: {process.communicate(timeout=60)[1]}"
         self.urls = ServerUrls(**json.loads(line))
         self.below = psutil.Process(process.pid).children(recursive=True)
 
@@ -58,21 +59,40 @@ class Up:
         self.end(signal.SIGKILL)
 
 
-Start = Callable[[Path], Up]
+class Start(Protocol):
+    """Starts the servers on a folder, as another user if asked to."""
+
+    def __call__(self, folder: Path, user: int | None = None) -> Up: ...
 
 
-def start_parent(
-    folder: Path, interpreter: str = sys.executable, *sites: str, user: int | None = None
-) -> "subprocess.Popen[str]":
+def start_parent(folder: Path, user: int | None = None) -> subprocess.Popen[str]:
     """Run `parent.py`, as another user if asked to."""
+    sites = [path for path in sys.path if path.endswith(("site-packages", "src"))]
     return subprocess.Popen(
-        [interpreter, str(PARENT), str(folder), *sites],
+        [_interpreter_for(user), str(PARENT), str(folder), *sites],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         user=user,
         group=user,
         extra_groups=None if user is None else [],
+    )
+
+
+def _interpreter_for(user: int | None) -> str:
+    """This interpreter, or one of the system's of the same version if this one lies in a folder closed to the user."""
+    if user is None or _may_read(sys.executable, user):
+        return sys.executable
+    version = f"python3.{sys.version_info.minor}"
+    return shutil.which(version, path="/usr/bin:/usr/local/bin") or pytest.skip(
+        f"no {version} that user {user} may run"
+    )
+
+
+def _may_read(path: str, user: int) -> bool:
+    return (
+        subprocess.run(["/usr/bin/test", "-r", path], user=user, group=user, extra_groups=[], check=False).returncode
+        == 0
     )
 
 

@@ -209,13 +209,15 @@ def test_children_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
         from embedding_studio.infra.embedded.children import Supervisor
         with Supervisor() as supervisor:
             logs = [Path({str(tmp_path)!r}, name) for name in "abc"]
-            children = [supervisor.start(log.name, ["/bin/sleep", "600"], log=log) for log in logs]
+            program = ["/bin/sh", "-c", "echo ready; exec sleep 600"]
+            children = [supervisor.start(log.name, program, log=log) for log in logs]
             print(*(child.pid for child in children), flush=True)
             supervisor.wait()
     """)
     with subprocess.Popen(python(script), stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        wait_for(lambda: all(is_ready(tmp_path / name) for name in "abc"))
         parent.kill()
 
     assert len(children) == 3

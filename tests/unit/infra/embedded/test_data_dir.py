@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,23 +22,36 @@ with lock_data_dir(Path(sys.argv[1])):
 """
 
 
-def hold(folder: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert process.stdout.readline() == "held\n"
-    return process
+@contextmanager
+def running(*argv: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(argv, cwd=cwd, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[int]:
+    with running(sys.executable, "-c", HOLD, str(folder)) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process.pid
 
 
 def test_a_second_holder_is_told_who_holds_the_folder(tmp_path: Path) -> None:
-    with hold(tmp_path) as holder:
-        with pytest.raises(ConflictError, match=f"in use by process {holder.pid};"), lock_data_dir(tmp_path):
-            pass
-        holder.kill()
+    with (
+        held(tmp_path) as holder,
+        pytest.raises(ConflictError, match=f"in use by process {holder};"),
+        lock_data_dir(tmp_path),
+    ):
+        pass
 
 
 def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
-    with hold(tmp_path) as holder:
-        holder.kill()
+    with held(tmp_path):
+        pass
+    assert (tmp_path / "lock").exists()
 
     with lock_data_dir(tmp_path):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
@@ -80,22 +95,21 @@ def test_passwords_differ(tmp_path: Path) -> None:
 
 
 def test_a_server_still_working_in_the_folder_is_named(tmp_path: Path) -> None:
-    with subprocess.Popen(["/bin/sleep", "600"], cwd=tmp_path) as server:
-        with pytest.raises(ConflictError, match=rf"sleep of an earlier run still works in .* \(process {server.pid}\)"):
+    with running("/bin/sleep", "600", cwd=tmp_path) as server:
+        message = rf"sleep of an earlier run still works in .* \(process {server.pid}\)"
+        with pytest.raises(ConflictError, match=message):
             wait_until_vacant(tmp_path, "sleep", deadline_s=0.1)
-        server.kill()
 
 
 def test_waits_for_a_server_that_is_ending(tmp_path: Path) -> None:
-    with subprocess.Popen(["/bin/sleep", "0.2"], cwd=tmp_path) as server:
+    with running("/bin/sleep", "0.2", cwd=tmp_path) as server:
         wait_until_vacant(tmp_path, "sleep", deadline_s=20)
         assert server.wait(10) == 0
 
 
 def test_another_program_in_the_folder_does_not_count(tmp_path: Path) -> None:
-    with subprocess.Popen(["/bin/sleep", "600"], cwd=tmp_path) as shell:
+    with running("/bin/sleep", "600", cwd=tmp_path):
         wait_until_vacant(tmp_path, "mongod", deadline_s=0)
-        shell.kill()
 
 
 def test_an_absent_folder_is_vacant(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""`embedding-studio up` as a person runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from embedding_studio.infra.embedded import free_port
+
+_DEADLINE_S = 120.0
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up")
+
+
+@pytest.fixture(scope="session")
+def api(data_dir: Path) -> Iterator[httpx.Client]:
+    """A client of an API that runs with its workers in processes of their own."""
+    port = free_port()
+    command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(data_dir), "--port", str(port)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
+    with (
+        subprocess.Popen(command, env=clean) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
+    ):
+        try:
+            wait_until(lambda: _is_ready(client, process))
+            yield client
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+
+
+@pytest.fixture(scope="session")
+def finished(api: httpx.Client) -> Callable[[httpx.Response], dict[str, object]]:
+    """Waits for the task that a request started, and returns it."""
+
+    def wait(answer: httpx.Response) -> dict[str, object]:
+        assert answer.status_code == 202, answer.text
+        url = f"/api/v1/tasks/{answer.json()['task_id']}"
+        wait_until(lambda: api.get(url).json()["finished_at"] is not None)
+        return dict(api.get(url).json())
+
+    return wait
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while not ready():
+        assert time.monotonic() < deadline, "not ready in time"
+        time.sleep(0.05)
+
+
+def _is_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the process ended"
+    try:
+        return client.get("/health/ready").status_code == 200
+    except httpx.TransportError:
+        return False
