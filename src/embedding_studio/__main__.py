@@ -125,6 +125,37 @@ def plugins(
         raise typer.Exit(1)
 
 
+@app.command()
+def demo(
+    data_dir: DataDir = Path("data/demo"),
+    url: Annotated[str | None, typer.Option(help="Of an API that runs already; else one is started.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=30, help="Simulated days.")] = 5,
+    films: Annotated[int | None, typer.Option(min=500, help="How many films; all 17,472 if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the simulated users.")] = 0,
+    shuffle_clicks: Annotated[bool, typer.Option(help="Clicks that say nothing: the gate must refuse.")] = False,
+    report: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    json_file: Annotated[Path, typer.Option("--json", help="The file of figures to write.")] = Path("demo-report.json"),
+) -> None:
+    """Watch search get better from use: real films, simulated users, fine-tuning, a gate, deployment.
+
+    Example: embedding-studio demo --days 5 --report report.html
+    """
+    from embedding_studio.demo.run import DemoOptions, run_demo
+
+    configure_logging(level="warning")
+    options = DemoOptions(
+        data_dir=data_dir,
+        url=url,
+        days=days,
+        films=films,
+        seed=seed,
+        shuffle_clicks=shuffle_clicks,
+        report=report,
+        json=json_file,
+    )
+    asyncio.run(run_demo(options, console))
+
+
 @bench.command("search")
 def bench_search(
     data_dir: DataDir = Path("data/bench"),

@@ -4,6 +4,7 @@ from embedding_studio.inference.adapter import QueryAdapter
 from embedding_studio.inference.deployment import DeploymentService
 from embedding_studio.inference.encoders import Encoders
 from embedding_studio.inference.errors import (
+    BrokenModelError,
     EncoderNotReadyError,
     ModelNotFoundError,
     NoEncoderError,
@@ -17,6 +18,7 @@ from embedding_studio.inference.service import EmbeddingService, ModelService, N
 from embedding_studio.inference.settings import InferenceSettings
 
 __all__ = [
+    "BrokenModelError",
     "DeploymentService",
     "EmbeddingService",
     "EncoderNotReadyError",

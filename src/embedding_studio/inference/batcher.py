@@ -26,7 +26,10 @@ class _Waiting:
 
 
 class Batcher:
-    """Adds no delay: an idle encoder starts at once with what there is."""
+    """Adds no delay: an idle encoder starts at once with what there is.
+
+    A request that is cancelled while it waits costs nothing any more, so that timeouts relieve a busy encoder.
+    """
 
     def __init__(self, encode: Encode, *, executor: Executor, waiting_texts: int) -> None:
         self._encode = encode
@@ -54,18 +57,26 @@ class Batcher:
     async def _run(self) -> None:
         try:
             while self._queue:
-                await self._run_one(self._take())
+                if batch := self._take():
+                    await self._run_one(batch)
         finally:
             self._running = None
 
     def _take(self) -> list[_Waiting]:
-        kind, batch, texts = self._queue[0].kind, [self._queue.pop(0)], 0
-        texts = len(batch[0].texts)
-        while self._queue and self._queue[0].kind == kind and texts + len(self._queue[0].texts) <= _TEXTS_PER_RUN:
-            batch.append(self._queue.pop(0))
-            texts += len(batch[-1].texts)
-        self._texts -= texts
+        """The longest waiting request with those behind it that fit; requests that nobody waits for are dropped."""
+        batch: list[_Waiting] = []
+        texts = 0
+        while self._queue and (not batch or self._fits(self._queue[0], batch[0].kind, texts)):
+            waiting = self._queue.pop(0)
+            self._texts -= len(waiting.texts)
+            if not waiting.vectors.done():
+                batch.append(waiting)
+                texts += len(waiting.texts)
         return batch
+
+    @staticmethod
+    def _fits(waiting: _Waiting, kind: TextKind, texts: int) -> bool:
+        return waiting.kind == kind and texts + len(waiting.texts) <= _TEXTS_PER_RUN
 
     async def _run_one(self, batch: list[_Waiting]) -> None:
         texts = [text for waiting in batch for text in waiting.texts]

@@ -37,7 +37,7 @@ class DeploymentService:
         """
         if version != BASE_MODEL_VERSION:
             decision = (await self._models.get(collection, version)).decision
-            if decision != "promote" and not (force and note):
+            if decision != "promote" and not (force and note and note.strip()):
                 raise RefusedModelError(version, decision)
         payload: dict[str, object] = {"model_version": version, "from": collection.deployment_id, "note": note or ""}
         return await self._tasks.submit(DEPLOY, collection=collection.name, payload=payload, idempotency=idempotency)
@@ -48,18 +48,17 @@ class DeploymentService:
         Raises:
             NothingToRollBackError: There is none.
         """
-        if await self._catalog.previous(collection) is None:
+        if await self._catalog.version_before(collection.deployment_id) is None:
             raise NothingToRollBackError(collection.name)
         payload: dict[str, object] = {"leaving": collection.deployment_id}
         return await self._tasks.submit(DEPLOY, collection=collection.name, payload=payload, idempotency=idempotency)
 
     async def run(self, run: Run) -> Outcome:
         """Do what was accepted."""
+        present = await self._catalog.get(run.collection)
         if "leaving" in run.payload:
-            collection = await self._catalog.roll_back(run.collection, leaving=run.payload["leaving"])
-            await asyncio.sleep(self._seen_within)
+            collection = await self._roll_back(present, run.payload["leaving"])
         else:
-            present = await self._catalog.get(run.collection)
             collection = await self.switch(
                 present,
                 run.payload["model_version"],
@@ -84,7 +83,7 @@ class DeploymentService:
 
         Raises:
             DeploymentMovedError: The collection does not serve the deployment `leaving` any more.
-            InvalidError: The model's bytes are not those that were registered.
+            BrokenModelError: The model's bytes are not those that were registered.
         """
         await self._models.adapter(collection, version)
         await self._catalog.deploy(
@@ -96,3 +95,9 @@ class DeploymentService:
         )
         await asyncio.sleep(self._seen_within)
         return await self._catalog.get(collection.name)
+
+    async def _roll_back(self, collection: Collection, leaving: int) -> Collection:
+        await self._models.adapter(collection, await self._catalog.version_before(leaving) or BASE_MODEL_VERSION)
+        collection = await self._catalog.roll_back(collection.name, leaving=leaving)
+        await asyncio.sleep(self._seen_within)
+        return collection

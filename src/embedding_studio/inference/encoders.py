@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding_studio.inference.batcher import Batcher
-from embedding_studio.inference.errors import EncoderNotReadyError, NoEncoderError
+from embedding_studio.inference.errors import BrokenModelError, EncoderNotReadyError, NoEncoderError
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.settings import InferenceSettings
 from embedding_studio.kernel.encoder import TextKind
+from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import EmbeddingPlugin, EncoderSource
 
 __all__ = ["Encoders"]
@@ -71,8 +72,7 @@ class Encoders:
             if source not in self._loaded:
                 if self.missing([source]):
                     raise EncoderNotReadyError(source.model)
-                folder = self._settings.encoders / source.key
-                encoder = await asyncio.to_thread(OnnxEncoder.load, folder, threads=self._settings.threads)
+                encoder = await self._read(source)
                 batcher = Batcher(
                     encoder.encode,
                     executor=self._interactive,
@@ -80,3 +80,13 @@ class Encoders:
                 )
                 self._loaded[source] = (encoder, batcher)
         return self._loaded[source]
+
+    async def _read(self, source: EncoderSource) -> OnnxEncoder:
+        try:
+            return await asyncio.to_thread(
+                OnnxEncoder.load,
+                self._settings.encoders / source.key,
+                threads=self._settings.threads,
+            )
+        except InvalidError as error:
+            raise BrokenModelError(error.detail) from error

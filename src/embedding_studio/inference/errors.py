@@ -3,6 +3,7 @@
 from embedding_studio.kernel.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 
 __all__ = [
+    "BrokenModelError",
     "EncoderNotReadyError",
     "ModelNotFoundError",
     "NoEncoderError",
@@ -16,6 +17,15 @@ class ModelNotFoundError(NotFoundError):
 
     def __init__(self, collection: str, version: int) -> None:
         super().__init__(f"the collection {collection!r} has no model version {version}")
+
+
+class BrokenModelError(UnavailableError):
+    """What is stored of a model is not what was registered. No request is wrong, and waiting alone repairs nothing."""
+
+    retryable = False
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after=60)
 
 
 class EncoderNotReadyError(UnavailableError):

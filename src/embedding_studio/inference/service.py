@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from embedding_studio.inference.adapter import QueryAdapter
 from embedding_studio.inference.encoders import Encoders
-from embedding_studio.inference.errors import ModelNotFoundError, NoEncoderError
+from embedding_studio.inference.errors import BrokenModelError, ModelNotFoundError, NoEncoderError
 from embedding_studio.inference.models import ModelVersion
 from embedding_studio.inference.repository import ModelRepository
 from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.kernel.encoder import TextKind
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.errors import NotFoundError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection, CollectionService
 
@@ -104,7 +104,7 @@ class ModelService:
 
         Raises:
             ModelNotFoundError: There is no such version.
-            InvalidError: The stored bytes are not those that were registered.
+            BrokenModelError: The stored bytes are not those that were registered.
         """
         if version == BASE_MODEL_VERSION:
             return None
@@ -120,12 +120,15 @@ class ModelService:
         await self._models.delete_of(collection)
 
     async def _load(self, model: ModelVersion, dimensions: int) -> QueryAdapter:
-        data = await self._objects.get(model.artifact)
+        try:
+            data = await self._objects.get(model.artifact)
+        except NotFoundError:
+            raise BrokenModelError(f"the stored bytes of model version {model.version} are gone") from None
         if hashlib.sha256(data).hexdigest() != model.artifact_sha256:
-            raise InvalidError(f"the stored bytes of model version {model.version} are not those that were registered")
+            raise BrokenModelError(f"the stored bytes of model version {model.version} are not those registered")
         adapter = QueryAdapter.from_bytes(data)
-        if adapter.up.shape[0] != dimensions:
-            raise InvalidError(f"model version {model.version} is for {adapter.up.shape[0]} dimensions")
+        if adapter.dimensions != dimensions:
+            raise BrokenModelError(f"model version {model.version} is for {adapter.dimensions} dimensions")
         return adapter
 
 

@@ -27,27 +27,38 @@ def refuse_unstorable(value: object, place: str, *, in_document: bool = False, d
     """
     if depth > _MAX_DEPTH:
         raise InvalidError.at(place, f"may be nested {_MAX_DEPTH} levels deep")
-    if isinstance(value, str):
-        if "\0" in value:
-            raise InvalidError.at(place, "must not contain NUL")
-    elif isinstance(value, int):
-        if value not in _INT64:
-            raise InvalidError.at(place, "whole numbers must fit in 64 bits")
-    elif isinstance(value, datetime):
-        _refuse_unreachable(value, place)
-    elif isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         for key, member in value.items():
-            refuse_unstorable(key, f"{place} (a key)", depth=depth)
-            if in_document and str(key).startswith("$"):
-                raise InvalidError.at(f"{place}.{key}", "a key must not start with $")
+            _refuse_key(key, place, in_document=in_document)
             refuse_unstorable(member, f"{place}.{key}", in_document=in_document, depth=depth + 1)
-    elif isinstance(value, Sequence):
+    elif isinstance(value, Sequence) and not isinstance(value, str):
         for index, member in enumerate(value):
             refuse_unstorable(member, f"{place}[{index}]", in_document=in_document, depth=depth + 1)
+    elif wrong := _wrong_with(value):
+        raise InvalidError.at(place, wrong)
 
 
-def _refuse_unreachable(moment: datetime, place: str) -> None:
+def _refuse_key(key: str, place: str, *, in_document: bool) -> None:
+    if wrong := _wrong_with(key):
+        raise InvalidError.at(f"{place} (a key)", wrong)
+    if in_document and key.startswith("$"):
+        raise InvalidError.at(f"{place}.{key}", "a key must not start with $")
+
+
+def _wrong_with(scalar: object) -> str | None:
+    match scalar:
+        case str() if "\0" in scalar:
+            return "must not contain NUL"
+        case int() if scalar not in _INT64:
+            return "whole numbers must fit in 64 bits"
+        case datetime() if not _has_utc(scalar):
+            return "must lie in the years 1 to 9999 of UTC"
+    return None
+
+
+def _has_utc(moment: datetime) -> bool:
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise InvalidError.at(place, "must lie in the years 1 to 9999 of UTC") from None
+        return False
+    return True

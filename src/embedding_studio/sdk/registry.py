@@ -60,9 +60,10 @@ def find_plugins(folder: Path) -> PluginRegistry:
     names: set[str] = set()
     for source, load in _sources(folder):
         one = _load(source, load)
-        if one.name in names and one.plugin:
+        if one.plugin and one.name in names:
             one = _broken(source, f"the name {one.name!r} is taken by another plugin")
-        names.add(one.name)
+        if one.plugin:
+            names.add(one.name)
         found.append(one)
     return PluginRegistry(found)
 

@@ -26,6 +26,7 @@ from embedding_studio.vector_store import (
     Words,
     checked_vector,
     count,
+    deletable_meanwhile,
     find,
     find_nearest,
     list_items,
@@ -66,8 +67,9 @@ class SearchService:
         collection = await self._collections.get(name)
         mode = self._mode(collection, request)
         start = _start(collection, request, mode)
-        query, total = await self._prepare(collection, request, mode, start)
-        hits, following = await self._page(collection, query, start, total, request.limit)
+        with deletable_meanwhile(name):
+            query, total = await self._prepare(collection, request, mode, start)
+            hits, following = await self._page(collection, query, start, total, request.limit)
         found = Found(
             session_id=None,
             mode=mode,

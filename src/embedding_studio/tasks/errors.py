@@ -2,7 +2,7 @@
 
 from embedding_studio.kernel.errors import ConflictError, NotFoundError
 
-__all__ = ["IdempotencyConflictError", "LeaseLostError", "TaskNotFoundError"]
+__all__ = ["AbandonedError", "IdempotencyConflictError", "LeaseLostError", "TaskNotFoundError"]
 
 
 class TaskNotFoundError(NotFoundError):
@@ -17,6 +17,13 @@ class IdempotencyConflictError(ConflictError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"the Idempotency-Key {key!r} was used with another body within 24 hours")
+
+
+class AbandonedError(ConflictError):
+    """No attempt came to an end: each was interrupted, or took its worker down."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(f"{attempts} attempts were cut short, by a time limit or by the end of their worker")
 
 
 class LeaseLostError(ConflictError):

@@ -104,12 +104,12 @@ class TaskRepository:
         return await self._update_owned(task_id, owner, {"$set": change})
 
     async def waiting(self, *, at: datetime, sent_before: datetime, limit: int) -> list[Task]:
-        """Tasks that nobody works on: never sent, sent long ago, due again, or left by a dead worker."""
+        """Tasks that nobody works on and no message was lately sent for: lost, due again, or left by a dead worker."""
         unsent = {"$or": [{"sent_at": None}, {"sent_at": {"$lte": sent_before}}]}
         due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
-        pending = {"state": "pending", "$and": [unsent, due]}
+        pending = {"state": "pending", **due}
         orphaned = {"state": "running", "lease_until": {"$lte": at}}
-        return await Task.find({"$or": [pending, orphaned]}).sort("_id").limit(limit).to_list()
+        return await Task.find({"$and": [unsent, {"$or": [pending, orphaned]}]}).sort("_id").limit(limit).to_list()
 
     async def mark_sent(self, task_id: str, at: datetime) -> None:
         """Remember when the message was last sent."""

@@ -12,7 +12,7 @@ from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks.domain import Outcome
-from embedding_studio.tasks.errors import LeaseLostError
+from embedding_studio.tasks.errors import AbandonedError, LeaseLostError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import Task
 from embedding_studio.tasks.repository import TaskRepository
@@ -64,6 +64,9 @@ class TaskRunner:
         owner = new_id()
         task = await self._tasks.claim(task_id, owner=owner, at=self._clock(), until=self._lease_end())
         if task is None:
+            return
+        if task.attempts > job.max_attempts:
+            await self._failed(job, task, owner, AbandonedError(job.max_attempts))
             return
         work = asyncio.ensure_future(handler(Run(task, self._tasks)))
         heart = asyncio.create_task(self._beat(task_id, owner, work))

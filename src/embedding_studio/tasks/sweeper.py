@@ -43,10 +43,12 @@ class Sweeper:
         return len(waiting)
 
     async def run(self) -> None:
-        """Sweep until cancelled; an outage is logged and outlived."""
+        """Sweep until cancelled; whatever goes wrong is logged and outlived, for nobody else finds lost tasks."""
         while True:
             try:
                 await self.sweep()
             except OUTAGES as error:
                 logger.warning("sweep skipped: %s", as_unavailable(error).detail)
+            except Exception:
+                logger.exception("sweep failed")
             await asyncio.sleep(self._settings.sweep_every)

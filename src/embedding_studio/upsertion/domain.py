@@ -12,6 +12,9 @@ from embedding_studio.tasks import FailedItem
 __all__ = ["NewItem", "PreparedItem", "StagedItem", "content_hash", "prepare"]
 
 
+_LONGEST_REASON = 500
+
+
 @dataclass(frozen=True, slots=True)
 class NewItem:
     """An item as it came in; `vector` only where the plugin takes given vectors."""
@@ -52,7 +55,7 @@ def prepare(staged: StagedItem, text_of: TextOf) -> PreparedItem | FailedItem:
     try:
         texts = [*text_of(item.payload)]
     except Exception as error:  # noqa: BLE001  # the edge: a plugin's code may raise anything
-        return FailedItem(item.id, "split", f"{type(error).__name__}: {error}")
+        return FailedItem(item.id, "split", f"{type(error).__name__}: {error}"[:_LONGEST_REASON])
     if item.vector is not None:
         texts = texts[:1] or [None]
     elif not texts:

@@ -17,6 +17,7 @@ from embedding_studio.vector_store import (
     ItemStore,
     StoredItem,
     checked_vector,
+    deletable_meanwhile,
 )
 
 __all__ = ["UpsertionService"]
@@ -54,7 +55,8 @@ class UpsertionService:
             self._check(collection, item, f"items[{index}].")
 
         async def stage(task_id: str) -> None:
-            await self._staging.add(collection, task_id, items)
+            with deletable_meanwhile(name):
+                await self._staging.add(collection, task_id, items)
 
         return await self._tasks.submit(
             UPSERT,
@@ -74,10 +76,11 @@ class UpsertionService:
         collection = await self._collections.current(name)
         self._check(collection, item, "")
         staged = StagedItem(await self._staging.next_seq(), 0, item)
-        failure = await self._indexer.index_one(collection, staged)
-        if failure:
-            raise InvalidError.at("payload", failure.reason)
-        return await self._items.get(collection, item.id)
+        with deletable_meanwhile(name):
+            failure = await self._indexer.index_one(collection, staged)
+            if failure:
+                raise InvalidError.at("payload", failure.reason)
+            return await self._items.get(collection, item.id)
 
     async def get(self, name: str, item_id: str) -> StoredItem:
         """The item with its parts.
@@ -85,7 +88,9 @@ class UpsertionService:
         Raises:
             ItemNotFoundError: The collection has no such item.
         """
-        return await self._items.get(await self._collections.current(name), item_id)
+        collection = await self._collections.current(name)
+        with deletable_meanwhile(name):
+            return await self._items.get(collection, item_id)
 
     async def delete(self, name: str, item_id: str) -> None:
         """Delete an item, and what still waits of it.
@@ -94,11 +99,15 @@ class UpsertionService:
             ItemNotFoundError: The collection has no such item.
         """
         collection = await self._collections.current(name)
-        async with self._pool.acquire() as connection, connection.transaction():
-            waiting = await self._staging.forget(connection, collection, [item_id])
-            stored = await self._items.delete(connection, collection, [item_id])
+        with deletable_meanwhile(name):
+            waiting, stored = await self._delete(collection, item_id)
         if not waiting and not stored:
             raise ItemNotFoundError(item_id)
+
+    async def _delete(self, collection: Collection, item_id: str) -> tuple[int, int]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            waiting = await self._staging.forget(connection, collection, [item_id])
+            return waiting, await self._items.delete(connection, collection, [item_id])
 
     def _check(self, collection: Collection, item: NewItem, place: str) -> None:
         refuse_unstorable(item.payload, f"{place}payload")

@@ -18,6 +18,7 @@ from embedding_studio.vector_store.errors import (
     CollectionNotFoundError,
     DeploymentMovedError,
     ItemNotFoundError,
+    deletable_meanwhile,
 )
 from embedding_studio.vector_store.filters import Filter, parse_filter
 from embedding_studio.vector_store.indexes import build_indexes
@@ -53,6 +54,7 @@ __all__ = [
     "build_indexes",
     "checked_vector",
     "count",
+    "deletable_meanwhile",
     "find",
     "find_nearest",
     "list_items",

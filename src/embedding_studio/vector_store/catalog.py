@@ -7,7 +7,12 @@ import asyncpg
 from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.sdk import Metric
 from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection, IndexVersion
-from embedding_studio.vector_store.errors import CollectionExistsError, CollectionNotFoundError, DeploymentMovedError
+from embedding_studio.vector_store.errors import (
+    CollectionExistsError,
+    CollectionNotFoundError,
+    DeploymentMovedError,
+    deletable_meanwhile,
+)
 from embedding_studio.vector_store.sql import items_table, parts_table
 
 __all__ = ["Catalog"]
@@ -83,18 +88,25 @@ class Catalog:
         return [Collection(**row) for row in rows]
 
     async def index_versions(self, collection: Collection) -> list[IndexVersion]:
-        """The collection's index versions with the number of items and parts in each."""
+        """The collection's index versions with the number of items and parts in each.
+
+        Raises:
+            CollectionNotFoundError: It was deleted meanwhile.
+        """
         rows = await self._pool.fetch(
             "SELECT version, state, model_version FROM index_versions WHERE collection_id = $1 ORDER BY version",
             collection.id,
         )
-        return [
-            IndexVersion(
-                row["version"], row["state"], row["model_version"], *await self._count(collection, row["version"])
-            )
-            for row in rows
-            if row["state"] != "retired"
-        ]
+        if not rows:
+            raise CollectionNotFoundError(collection.name)
+        with deletable_meanwhile(collection.name):
+            return [
+                IndexVersion(
+                    row["version"], row["state"], row["model_version"], *await self._count(collection, row["version"])
+                )
+                for row in rows
+                if row["state"] != "retired"
+            ]
 
     async def delete(self, name: str) -> Collection:
         """Delete the collection with all its tables.
@@ -160,23 +172,26 @@ class Catalog:
                 note,
             )
 
-    async def previous(self, collection: Collection) -> int | None:
-        """The deployment that a rollback would go back to."""
-        previous: int | None = await self._pool.fetchval(
-            "SELECT previous_id FROM deployments WHERE id = $1",
-            collection.deployment_id,
+    async def version_before(self, deployment_id: int) -> int | None:
+        """The model version that a rollback from the deployment would go back to."""
+        version: int | None = await self._pool.fetchval(
+            "SELECT p.model_version FROM deployments d JOIN deployments p ON p.id = d.previous_id WHERE d.id = $1",
+            deployment_id,
         )
-        return previous
+        return version
 
     async def roll_back(self, name: str, *, leaving: int) -> Collection:
-        """Point the collection at the deployment before `leaving`; if it has left it already, nothing changes."""
+        """Point the collection at the deployment before `leaving`; if that is done already, nothing changes.
+
+        Raises:
+            DeploymentMovedError: Another deployment came first.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE collections c SET deployment_id = d.previous_id FROM deployments d"
-                " WHERE c.name = $1 AND c.deployment_id = $2 AND d.id = $2 AND d.previous_id IS NOT NULL",
-                name,
-                leaving,
-            )
+            present = await self._get(connection, name, lock="FOR UPDATE OF c")
+            previous = await connection.fetchval("SELECT previous_id FROM deployments WHERE id = $1", leaving)
+            if previous is None or present.deployment_id not in (leaving, previous):
+                raise DeploymentMovedError("another deployment came first; look at the models and try again")
+            await connection.execute("UPDATE collections SET deployment_id = $2 WHERE id = $1", present.id, previous)
             return await self._get(connection, name)
 
     async def deployed_versions(self, collection_id: int) -> set[int]:

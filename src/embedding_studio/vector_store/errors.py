@@ -1,8 +1,19 @@
 """What can go wrong with collections and items."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
 from embedding_studio.kernel.errors import ConflictError, NotFoundError
 
-__all__ = ["CollectionExistsError", "CollectionNotFoundError", "DeploymentMovedError", "ItemNotFoundError"]
+__all__ = [
+    "CollectionExistsError",
+    "CollectionNotFoundError",
+    "DeploymentMovedError",
+    "ItemNotFoundError",
+    "deletable_meanwhile",
+]
 
 
 class CollectionNotFoundError(NotFoundError):
@@ -28,3 +39,16 @@ class ItemNotFoundError(NotFoundError):
 
 class DeploymentMovedError(ConflictError):
     """Another deployment came first."""
+
+
+@contextmanager
+def deletable_meanwhile(name: str) -> Iterator[None]:
+    """Read what the database says of a collection whose tables are gone as what it means.
+
+    Raises:
+        CollectionNotFoundError: The collection was deleted between looking it up and using it.
+    """
+    try:
+        yield
+    except (asyncpg.UndefinedTableError, asyncpg.ForeignKeyViolationError):
+        raise CollectionNotFoundError(name) from None

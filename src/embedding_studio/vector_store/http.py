@@ -1,5 +1,6 @@
 """The endpoints of collections."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from litestar import Controller, delete, get, post
@@ -8,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
 from embedding_studio.vector_store.domain import Collection
+from embedding_studio.vector_store.errors import CollectionNotFoundError
 from embedding_studio.vector_store.schemas import CollectionPage, CollectionView, CreateCollection
 from embedding_studio.vector_store.service import CollectionService
 
@@ -45,10 +47,11 @@ class CollectionController(Controller):
         """List collections by name."""
         after = decode_cursor(cursor, str)[0] if cursor else ""
         found = await collections.page(after=after, limit=limit)
-        return CollectionPage(
-            [await _view(collections, one) for one in found],
-            encode_cursor(found[-1].name) if len(found) == limit else None,
-        )
+        views: list[CollectionView] = []
+        for one in found:
+            with suppress(CollectionNotFoundError):
+                views.append(await _view(collections, one))
+        return CollectionPage(views, encode_cursor(found[-1].name) if len(found) == limit else None)
 
     @get("/{name:str}")
     async def get_collection(

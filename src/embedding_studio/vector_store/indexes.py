@@ -2,34 +2,33 @@
 
 from embedding_studio.infra.postgres import Pool, quote
 from embedding_studio.vector_store.domain import Collection
-from embedding_studio.vector_store.sql import OPERATOR_CLASS, parts_table
+from embedding_studio.vector_store.sql import OPERATOR_CLASS, parts_table, words_of
 
 __all__ = ["build_indexes"]
 
-_LOCK = "SELECT pg_advisory_lock(hashtext('build_indexes'), $1)"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('build_indexes'), $1)"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('build_indexes'), $1)"
 _BUILD_TIMEOUT = 3600.0
 
 
 async def build_indexes(pool: Pool, collection: Collection, *, from_parts: int) -> bool:
-    """Build what is missing, without stopping writers; returns whether there was anything to build.
+    """Build what is missing, without stopping writers; returns whether anything was built.
 
     Below `from_parts` parts every search compares them all, which is exact and fast enough.
-    An index that a dead process left half-built is built anew.
+    An index that a dead process left half-built is built anew. While another process builds, nothing is done.
     """
     table = parts_table(collection.id, collection.index_version)
     definitions = {
         "hnsw": f"USING hnsw (embedding {OPERATOR_CLASS[collection.metric]})",
-        "words": "USING gin (to_tsvector('english', coalesce(text, '')))",
+        "words": f"USING gin ({words_of('text')})",
     }
     async with pool.acquire() as connection:
         enough = await connection.fetchval(
             f"SELECT count(*) >= $1 FROM (SELECT 1 FROM {table} LIMIT $1) first",
             from_parts,
         )
-        if not enough:
+        if not enough or not await connection.fetchval(_TRY_LOCK, collection.id % 2**31):
             return False
-        await connection.execute(_LOCK, collection.id % 2**31)
         try:
             await connection.execute("SET maintenance_work_mem = '256MB'")
             built = False

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from embedding_studio.infra.postgres import Connection
 from embedding_studio.vector_store.domain import Collection, Hit, Total, Vector
 from embedding_studio.vector_store.filters import Filter
-from embedding_studio.vector_store.sql import OPERATOR, Parameters, condition, items_table, parts_table
+from embedding_studio.vector_store.sql import OPERATOR, Parameters, condition, items_table, parts_table, words_of
 
 __all__ = ["Nearest", "Query", "Words", "count", "find", "find_nearest", "list_items"]
 
 # A part matches if it has any of the words; the rank says how well.
 _WORDS_QUERY = "replace(plainto_tsquery('english', {text})::text, ' & ', ' | ')::tsquery"
-_WORDS_OF_PART = "to_tsvector('english', coalesce(p.text, ''))"
+_WORDS_OF_PART = words_of("p.text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,16 +109,21 @@ class CollectionService:
     async def delete(self, name: str) -> None:
         """Delete the collection and all that any context keeps of it.
 
-        The catalog goes last: if a part before it fails, the same call does the rest.
+        The catalog goes after the other contexts: if one of them fails, the same call does the rest. Then they are
+        asked again, for what requests under way wrote meanwhile.
 
         Raises:
             CollectionNotFoundError: There is none of this name.
         """
         await self.current(name)
-        for forget in self._on_delete:
-            await forget(name)
+        await self._forget(name)
         await self._catalog.delete(name)
         self._seen.pop(name, None)
+        await self._forget(name)
+
+    async def _forget(self, name: str) -> None:
+        for forget in self._on_delete:
+            await forget(name)
 
     async def _encoded(self, plugin: EmbeddingPlugin, options: dict[str, Any]) -> int:
         if options:

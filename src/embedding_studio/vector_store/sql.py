@@ -10,7 +10,7 @@ from embedding_studio.infra.postgres import quote
 from embedding_studio.sdk import Metric
 from embedding_studio.vector_store.filters import RFC3339, And, Comparison, Condition, Equal, Exists, Filter, Not, Or
 
-__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "items_table", "parts_table"]
+__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "items_table", "parts_table", "words_of"]
 
 OPERATOR: Mapping[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 OPERATOR_CLASS: Mapping[Metric, str] = {
@@ -19,6 +19,7 @@ OPERATOR_CLASS: Mapping[Metric, str] = {
     "euclidean": "vector_l2_ops",
 }
 _COMPARISON: Mapping[Comparison, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_MOST_CHARACTERS = 100_000  # whose words surely fit into a tsvector, which may have a megabyte
 
 
 def items_table(collection_id: int) -> str:
@@ -29,6 +30,11 @@ def items_table(collection_id: int) -> str:
 def parts_table(collection_id: int, index_version: int) -> str:
     """The quoted name of the table of an index version's parts."""
     return quote(f"parts_{collection_id:d}_{index_version:d}")
+
+
+def words_of(text: str) -> str:
+    """The words of a part's text as lexical search and its index read them: those of its first 100,000 characters."""
+    return f"to_tsvector('english', left(coalesce({text}, ''), {_MOST_CHARACTERS:d}))"
 
 
 class Parameters:

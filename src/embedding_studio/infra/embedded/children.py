@@ -13,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
 
 from embedding_studio.infra.embedded import guard
-from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.kernel.errors import ForbiddenError, UnavailableError
 
 __all__ = ["Child", "Supervisor"]
 
@@ -166,6 +167,9 @@ class Supervisor:
             stop_signal: What asks it to end in order.
             death_signal: What the kernel sends it should the parent die without a word.
             user: User id to run as, with that user's group and no other; only root may ask for it.
+
+        Raises:
+            ForbiddenError: This user may not enter `cwd`.
         """
         process = _launch(argv, log, env=env, cwd=cwd, death_signal=death_signal, user=user)
         return self._adopt(Child(name, process, log, stop_signal))
@@ -236,7 +240,7 @@ def _launch(
             "children are started from the main thread: the kernel ends them with the thread that started them"
         )
     shim = [sys.executable, "-I", "-S", guard.__file__, os.getpid(), int(death_signal), _identity(user)]
-    with _fresh(log) as output:
+    with _fresh(log) as output, _named_refusal(argv[0]):
         return subprocess.Popen(  # noqa: S603 -- programs are found by this package or are this interpreter
             [str(word) for word in (*shim, *argv)],
             stdin=stdin,
@@ -246,6 +250,14 @@ def _launch(
             cwd=cwd,
             start_new_session=True,
         )
+
+
+@contextmanager
+def _named_refusal(program: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise ForbiddenError(f"{program} cannot be started: this user may not enter {error.filename}") from error
 
 
 def _identity(user: int | None) -> str:

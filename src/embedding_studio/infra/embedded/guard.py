@@ -17,11 +17,16 @@ __all__ = ["die_with_parent"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
+_CAP_SETPCAP = 8
 _CAPABILITY_VERSION_3 = 0x20080522
+_CapabilityHeader = ctypes.c_uint32 * 2  # version, process
+_CapabilitySets = ctypes.c_uint32 * 6  # effective, permitted, inheritable; then the same for capabilities above 31
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -70,17 +75,28 @@ def _keep_one_capability(user: int, place: str) -> None:
     """Carry one file capability over the coming exec, as an ambient one; the exec drops every other.
 
     Reading and searching is enough; containers often withhold that one and grant the wider override.
+    The secure bit has access(2), by which PostgreSQL examines its own programs, count the capability too.
     """
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same three for capabilities above 31
-    _checked(_libc.capget(header, sets))
-    permitted = sets[1]
-    for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
-        if permitted >> capability & 1:
-            _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(*[1 << capability] * 3)))
-            _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
-            return
-    raise PermissionError(f"user {user} may not enter {place}, and root here lacks the capability to let it")
+    permitted = _permitted_capabilities()
+    kept = next((one for one in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if permitted >> one & 1), None)
+    if kept is None or not permitted >> _CAP_SETPCAP & 1:
+        raise PermissionError(f"user {user} may not enter {place}, and root here lacks the capabilities to let it")
+    _set_capabilities(1 << _CAP_SETPCAP | 1 << kept)
+    _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
+    _set_capabilities(1 << kept)
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, kept)
+
+
+def _permitted_capabilities() -> int:
+    """A bit for each of the first 32, which are all that matter here."""
+    sets = _CapabilitySets()
+    _checked(_libc.capget(_CapabilityHeader(_CAPABILITY_VERSION_3, 0), sets))
+    return sets[1]
+
+
+def _set_capabilities(bits: int) -> None:
+    """Make these the effective, the permitted and the inheritable ones, and no others."""
+    _checked(_libc.capset(_CapabilityHeader(_CAPABILITY_VERSION_3, 0), _CapabilitySets(bits, bits, bits)))
 
 
 def _main(parent: str, death_signal: str, user: str, *argv: str) -> None:

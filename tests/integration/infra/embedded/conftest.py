@@ -1,4 +1,4 @@
-"""Servers of a module's own, and servers in a process that a test may kill."""
+"""Servers that tests share, and servers in a process that a test may kill."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,14 +20,16 @@ def start() -> Iterator[Start]:
         def start_on(folder: Path, user: int | None = None) -> Up:
             process = stack.enter_context(start_parent(folder, user))
             stack.callback(process.kill)
-            return Up(process)
+            up = Up(process)
+            stack.callback(up.kill)
+            return up
 
         yield start_on
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def urls() -> Iterator[ServerUrls]:
-    """Servers shared by the tests of a module."""
+    """Servers shared by all tests that leave them running."""
     with embedded_servers() as shared:
         yield shared
 

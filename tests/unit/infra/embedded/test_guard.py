@@ -1,8 +1,10 @@
 """A guarded program runs only while its parent lives."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -32,9 +34,9 @@ os.kill(parent, signal.SIGKILL)
 
 
 def guarded(
-    *argv: str, parent: int | None = None, user: str = "-", cwd: Path | None = None
+    *argv: str, parent: int | None = None, user: str = "-", cwd: Path | None = None, within: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    shim = [sys.executable, "-I", "-S", guard.__file__, str(parent or os.getpid()), "9", user]
+    shim = [*within, sys.executable, "-I", "-S", guard.__file__, str(parent or os.getpid()), "9", user]
     return subprocess.run([*shim, *argv], capture_output=True, text=True, check=False, timeout=30, cwd=cwd)
 
 
@@ -106,6 +108,40 @@ def test_the_kept_right_is_to_read_and_search_only(tmp_path: Path) -> None:
 
     assert result.returncode != 0
     assert not (tmp_path / "file").exists()
+
+
+CONTAINER = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap"
+WITHOUT_FILES = "-all,+chown,+kill,+setgid,+setuid,+setpcap"
+
+
+def limited_root(capabilities: str) -> list[str]:
+    """Runs a program as a root who has these capabilities only."""
+    setpriv = shutil.which("setpriv") or pytest.skip("setpriv is not installed")
+    return [setpriv, f"--bounding-set={capabilities}", "--inh-caps=-all"]
+
+
+@ONLY_ROOT
+def test_the_root_of_a_container_suffices(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+
+    user, within = f"{NOBODY}:{NOBODY}", limited_root(CONTAINER)
+    result = guarded("/bin/touch", str(folder / "file"), user=user, cwd=folder, within=within)
+
+    assert result.returncode == 0, result.stderr
+    assert (folder / "file").stat().st_uid == NOBODY
+
+
+@ONLY_ROOT
+def test_says_which_folder_a_user_may_not_enter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+
+    user, within = f"{NOBODY}:{NOBODY}", limited_root(WITHOUT_FILES)
+    result = guarded("/bin/true", user=user, cwd=tmp_path, within=within)
+
+    assert f"/bin/true was not started: user {NOBODY} may not enter {tmp_path}," in result.stderr
 
 
 @ONLY_ROOT

@@ -1,0 +1,56 @@
+"""Bad requests, and the proof that they are refused: a problem document, nothing written, the process unharmed."""
+
+import json
+from typing import Any
+
+import httpx
+
+from studio import Studio
+
+__all__ = ["HUGE", "LONG", "Json", "check_problem", "nested", "refused", "written"]
+
+HUGE = 10**30
+LONG = "x" * 513
+
+Json = dict[str, Any]
+
+
+def nested(depth: int) -> bytes:
+    """Objects within objects, as JSON."""
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
+async def written(studio: Studio) -> list[int]:
+    """How much there is of everything that a request may write."""
+    database, pool = studio.container.database, studio.container.pool
+    documents = [
+        await database[name].count_documents({})
+        for name in ("sessions", "events", "tasks", "model_versions", "idempotency_keys")
+    ]
+    tables = await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+    return documents + [await pool.fetchval(f'SELECT count(*) FROM "{one["tablename"]}"') for one in tables]
+
+
+def check_problem(answer: httpx.Response, status: int) -> Json:
+    """The document, after RFC 9457 and our promise about `errors`."""
+    problem: Json = answer.json()
+    assert (answer.status_code, problem["status"]) == (status, status), answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert all(isinstance(problem[name], str) and problem[name] for name in ("type", "title", "detail"))
+    assert all(one.keys() == {"field", "message"} and one["message"] for one in problem.get("errors", []))
+    assert problem.keys() <= {"type", "title", "status", "detail", "errors"}
+    assert "Traceback" not in answer.text
+    return problem
+
+
+async def refused(studio: Studio, method: str, path: str, body: object, field: str | None, status: int = 400) -> None:
+    """Send a bad request and prove that it is refused, at its place, with nothing written."""
+    before = await written(studio)
+    content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = await studio.client.request(method, path, content=content, headers=headers)
+    problem = check_problem(answer, status)
+    if field is not None:
+        assert [one["field"] for one in problem["errors"]] == [field], answer.text
+    assert await written(studio) == before
+    assert (await studio.client.get("/health/live")).status_code == 200
