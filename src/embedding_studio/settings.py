@@ -1,7 +1,8 @@
 """All settings: groups owned by the contexts, environment over `config/<env>.toml` over defaults."""
 
 import os
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +18,7 @@ from embedding_studio.kernel.errors import FieldError, InvalidError
 from embedding_studio.tasks import TaskSettings
 from embedding_studio.vector_store import VectorStoreSettings
 
-__all__ = ["ApiSettings", "LogSettings", "MlflowSettings", "Settings", "load_settings"]
+__all__ = ["PREFIX", "ApiSettings", "LogSettings", "MlflowSettings", "Settings", "load_settings"]
 
 PREFIX = "EMBEDDING_STUDIO_"
 _NESTED = "__"
@@ -91,22 +92,25 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic calls by name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments over environment over file."""
-        file = shipped("config") / f"{os.environ.get(_ENVIRONMENT, 'local')}.toml"
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
 
 
-def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+def load_settings() -> Settings:
     """Read the settings.
 
     Raises:
         InvalidError: A name is misspelt, a value is wrong or missing; names each.
     """
-    unknown = [name for name in environment if name.startswith(PREFIX) and not _is_known(name)]
+    in_environment = {
+        name: name[len(PREFIX) :].lower().split(_NESTED)
+        for name in os.environ
+        if name.upper().startswith(PREFIX) and name.upper() != _ENVIRONMENT
+    }
+    in_file = {f"{_file().name}: {'.'.join(path)}": path for path in _paths(_read_file())}
+    unknown = sorted(name for name, path in {**in_environment, **in_file}.items() if not _is_known(path))
     if unknown:
-        raise InvalidError(
-            f"unknown settings in the environment: {', '.join(sorted(unknown))}",
-            tuple(FieldError(name, "no such setting") for name in sorted(unknown)),
-        )
+        places = tuple(FieldError(name, "no such setting") for name in unknown)
+        raise InvalidError(f"unknown settings: {', '.join(unknown)}", places)
     try:
         return Settings.model_validate({})
     except ValidationError as error:
@@ -115,11 +119,30 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise InvalidError(f"wrong settings: {wrong}", places) from None
 
 
-def _is_known(name: str) -> bool:
-    if name == _ENVIRONMENT:
-        return True
+def _file() -> Path:
+    return shipped("config") / f"{os.environ.get(_ENVIRONMENT, 'local')}.toml"
+
+
+def _read_file() -> dict[str, Any]:
+    try:
+        return tomllib.loads(_file().read_text(encoding="utf-8"))
+    except OSError:
+        known = ", ".join(sorted(path.stem for path in _file().parent.glob("*.toml")))
+        raise InvalidError.at(_ENVIRONMENT, f"no {_file().name} in the configuration; there are: {known}") from None
+    except ValueError as error:
+        raise InvalidError.at(_file().name, str(error)) from None
+
+
+def _paths(table: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from ([name, *path] for path in _paths(value))
+        else:
+            yield [name]
+
+
+def _is_known(path: Sequence[str]) -> bool:
     fields: Mapping[str, Any] = Settings.model_fields
-    path = name.removeprefix(PREFIX).lower().split(_NESTED)
     for depth, part in enumerate(path):
         if part not in fields:
             return False

@@ -124,16 +124,17 @@ def _outage(request: Request[Any, Any, State], error: Exception) -> Response[Pro
 
 def _http_exception(request: Request[Any, Any, State], error: HTTPException) -> Response[Problem]:
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = [FieldError(_sent_as(str(one.get("key", "")), request), str(one.get("message", ""))) for one in extra]
+    errors = [_parameter_error(one, request) for one in extra if one.get("key") not in request.path_params]
     return _respond(HTTPStatus(error.status_code), error.detail, errors=errors, headers=error.headers)
 
 
-def _sent_as(parameter: str, request: Request[Any, Any, State]) -> str:
-    """What the client calls a handler's parameter."""
-    if parameter == "data":
-        return "body"
-    field = request.route_handler.parsed_fn_signature.parameters.get(parameter)
-    return getattr(field and field.kwarg_definition, "name", None) or parameter
+def _parameter_error(error: Mapping[str, Any], request: Request[Any, Any, State]) -> FieldError:
+    """What is wrong with a parameter, by the name that clients know it by."""
+    name = str(error.get("key", ""))
+    if name == "data":
+        return FieldError("body", "is required")
+    field = request.route_handler.parsed_fn_signature.parameters.get(name)
+    return FieldError(getattr(field and field.kwarg_definition, "name", None) or name, str(error.get("message", "")))
 
 
 def _unexpected(request: Request[Any, Any, State], error: Exception) -> Response[Problem]:

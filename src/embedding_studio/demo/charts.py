@@ -40,7 +40,8 @@ def learning_curve(report: DemoReport) -> str:
         axes = figure.subplots()
         _line(axes, [curve.seen for curve in curves], SEEN, "seen queries")
         _line(axes, [curve.never_clicked for curve in curves], NEVER_CLICKED, "never-clicked queries")
-        _line(axes, [curve.held_out_words for curve in curves], HELD_OUT, "never-clicked, held-out words", style="--")
+        held_out = [curve.held_out_words.mean for curve in curves]
+        axes.plot(range(len(curves)), held_out, "--", color=HELD_OUT, label="never-clicked, held-out words")
         _decisions(axes, report)
         axes.set_xticks(range(len(curves)), ["before", *(f"day {day.number}" for day in report.days)])
         axes.set_ylabel("nDCG@10")
@@ -49,11 +50,11 @@ def learning_curve(report: DemoReport) -> str:
         return _svg(figure)
 
 
-def _line(axes: Axes, estimates: Sequence[Estimate], color: str, label: str, style: str = "-") -> None:
+def _line(axes: Axes, estimates: Sequence[Estimate], color: str, label: str) -> None:
     days = range(len(estimates))
     low, high = ([getattr(one, end) for one in estimates] for end in ("low", "high"))
-    axes.fill_between(days, low, high, color=color, alpha=0.13, linewidth=0)
-    axes.plot(days, [one.mean for one in estimates], style, color=color, label=label, linewidth=2.2)
+    axes.fill_between(days, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.plot(days, [one.mean for one in estimates], color=color, label=label, linewidth=2.2)
 
 
 def _decisions(axes: Axes, report: DemoReport) -> None:

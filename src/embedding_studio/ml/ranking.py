@@ -1,20 +1,25 @@
-"""How well query vectors rank judged items, in memory and by exact search."""
+"""How well query vectors rank judged items: in memory, by exact search."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from embedding_studio.ml.pairs import Pairs
 
-__all__ = ["mean_ndcg"]
+__all__ = ["ndcg_by_query", "shown_worse"]
 
 DEPTH = 10
+BLOCK = 64
+NORMAL_95 = 1.96
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 
-def mean_ndcg(queries: Floats, items: Floats, judged: Pairs, shown: Pairs | None = None) -> float:
-    """Mean nDCG@10, gains linear, over the queries that have a judged pair of weight above 0.
+def ndcg_by_query(queries: Floats, items: Floats, judged: Pairs, shown: Pairs | None = None) -> Doubles:
+    """The nDCG@10, gains linear, of each query that has a judged pair of weight above 0, in the order of rows.
 
     Args:
         queries: Vectors (queries, dimensions).
@@ -24,13 +29,27 @@ def mean_ndcg(queries: Floats, items: Floats, judged: Pairs, shown: Pairs | None
             item nobody saw does not count as irrelevant. Holds the judged items of every judged query.
     """
     values = []
-    for query in np.unique(judged.query[judged.weight > 0]):
+    for query, scores in _scored(np.unique(judged.query[judged.weight > 0]), queries, items):
         gains = np.zeros(len(items), np.float32)
         own = judged.query == query
         gains[judged.item[own]] = judged.weight[own]
-        among = np.arange(len(items)) if shown is None else np.unique(shown.item[shown.query == query])
-        values.append(_ndcg(gains[among][_best(items[among] @ queries[query])], gains[judged.item[own]]))
-    return float(np.mean(values))
+        among = slice(None) if shown is None else np.unique(shown.item[shown.query == query])
+        values.append(_ndcg(gains[among][_best(scores[among])], judged.weight[own]))
+    return np.array(values, np.float64)
+
+
+def _scored(rows: Rows, queries: Floats, items: Floats) -> Iterator[tuple[int, Floats]]:
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        yield from zip(block.tolist(), queries[block] @ items.T, strict=True)
+
+
+def shown_worse(values: Doubles, best: Doubles) -> bool:
+    """Whether the 95 % interval of the mean paired difference lies wholly on the side of `best`."""
+    lost = best - values
+    if len(lost) < 2:  # noqa: PLR2004  # one difference has no spread
+        return False
+    return bool(lost.mean() > NORMAL_95 * lost.std(ddof=1) / np.sqrt(len(lost)))
 
 
 def _best(scores: Floats) -> Rows:

@@ -82,8 +82,13 @@ def _load_file(path: Path) -> Any:
         raise ImportError(f"{path.name} is no Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module.plugin
+    try:
+        spec.loader.exec_module(module)
+        plugin = module.plugin
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return plugin
 
 
 def _load(source: str, load: Callable[[], Any]) -> FoundPlugin:

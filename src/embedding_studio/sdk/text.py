@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 __all__ = ["FieldsText", "TextOf", "TextTemplate"]
@@ -19,6 +20,11 @@ class FieldsText:
     """
 
     fields: Sequence[str] = ("title", "name", "description", "text", "content")
+
+    def __post_init__(self) -> None:
+        """Refuse a single string, which would be read as a list of letters."""
+        if isinstance(self.fields, str):
+            raise TypeError("fields must be a sequence of names, not one string")
 
     def build(self) -> TextOf:
         """A function from payload to texts."""
@@ -44,6 +50,14 @@ class TextTemplate:
     phrases: Sequence[str]
     most: int = 5
 
+    def __post_init__(self) -> None:
+        """Refuse a single string, and phrases that do more than name fields."""
+        if isinstance(self.phrases, str):
+            raise TypeError("phrases must be a sequence of phrases, not one string")
+        wrong = [phrase for phrase in self.phrases if not _is_plain(phrase)]
+        if wrong:
+            raise ValueError(f"only {{field}} may stand in a phrase, doubled braces for a brace: {wrong}")
+
     def build(self) -> TextOf:
         """A function from payload to texts."""
 
@@ -64,6 +78,14 @@ class _Words(dict[str, str]):
             return phrase.format_map(self)
         except KeyError:
             return ""
+
+
+def _is_plain(phrase: str) -> bool:
+    """Whether the phrase's fields are names alone: formats and attributes fail on payloads they do not fit."""
+    for _, name, form, conversion in Formatter().parse(phrase):
+        if name is not None and (not name.isidentifier() or form or conversion):
+            return False
+    return True
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -11,11 +11,10 @@ from embedding_studio.inference.adapter import QueryAdapter
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.ml.adapter import AdapterConfig, AdapterData, AdapterResult, train_adapter
 from embedding_studio.ml.pairs import Pairs
-from embedding_studio.ml.ranking import mean_ndcg
+from embedding_studio.ml.ranking import ndcg_by_query
 
 DIMENSIONS, ROTATED, ITEMS, QUERIES = 64, 24, 2_000, 500
 CONFIG = AdapterConfig(seed=3)
-Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -45,6 +44,10 @@ def planted(*, shuffled: bool = False) -> tuple[AdapterData, Pairs]:
     return AdapterData(queries=queries, items=items, train=train, dev=dev), held_out
 
 
+def mean_ndcg(queries: np.ndarray, data: AdapterData, judged: Pairs) -> float:
+    return float(ndcg_by_query(queries, data.items, judged).mean())
+
+
 def run(
     data: AdapterData, config: AdapterConfig = CONFIG, *, stop: Callable[[], bool] = lambda: False
 ) -> AdapterResult:
@@ -59,7 +62,7 @@ def trained() -> AdapterResult:
 def gain(result: AdapterResult) -> float:
     data, held_out = planted()
     adapted = QueryAdapter(down=result.down, up=result.up).apply(data.queries)
-    return mean_ndcg(adapted, data.items, held_out) - mean_ndcg(data.queries, data.items, held_out)
+    return mean_ndcg(adapted, data, held_out) - mean_ndcg(data.queries, data, held_out)
 
 
 def test_held_out_queries_are_answered_better(trained: AdapterResult) -> None:
@@ -74,18 +77,24 @@ def test_the_curve_begins_at_the_deployed_model_and_the_loss_falls(trained: Adap
     data, _ = planted()
     first, *epochs = trained.curve
     assert first.loss is None
-    assert first.dev_ndcg == pytest.approx(mean_ndcg(data.queries, data.items, data.dev), abs=1e-6)
+    assert first.dev_ndcg == pytest.approx(mean_ndcg(data.queries, data, data.dev), abs=1e-6)
     losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
     assert len(losses) == len(epochs)
     assert losses[-1] < losses[0]
 
 
-def test_the_best_epoch_is_the_one_that_is_given_back(trained: AdapterResult) -> None:
+def test_the_chosen_epochs_matrices_are_given_back(trained: AdapterResult) -> None:
     data, _ = planted()
     adapted = QueryAdapter(down=trained.down, up=trained.up).apply(data.queries)
-    best = trained.curve[trained.best_epoch].dev_ndcg
-    assert best == max(epoch.dev_ndcg for epoch in trained.curve if epoch.dev_ndcg is not None)
-    assert mean_ndcg(adapted, data.items, data.dev) == pytest.approx(best, abs=1e-3)
+    assert mean_ndcg(adapted, data, data.dev) == pytest.approx(trained.curve[trained.best_epoch].dev_ndcg, abs=1e-3)
+
+
+def test_an_epoch_that_dev_shows_to_be_worse_is_not_chosen() -> None:
+    data = replace(planted(shuffled=True)[0], dev=planted()[0].dev)
+    result = run(data, replace(CONFIG, anchor=0.0))
+    assert result.curve[0].dev_ndcg == max(epoch.dev_ndcg or 0 for epoch in result.curve)
+    assert result.best_epoch == 0
+    assert not result.up.any()
 
 
 def test_a_seed_gives_the_same_numbers(trained: AdapterResult) -> None:
@@ -96,9 +105,10 @@ def test_a_seed_gives_the_same_numbers(trained: AdapterResult) -> None:
     assert (run(planted()[0], replace(CONFIG, seed=4, epochs=1)).down != trained.down).any()
 
 
-def test_training_stops_when_dev_has_not_become_better_for_too_long() -> None:
-    result = run(planted(shuffled=True)[0], replace(CONFIG, patience=2, epochs=100))
-    assert len(result.curve) == result.best_epoch + 1 + 2
+def test_training_stops_when_dev_shows_for_too_long_that_it_has_gone_too_far() -> None:
+    data = replace(planted(shuffled=True)[0], dev=planted()[0].dev)
+    result = run(data, replace(CONFIG, patience=3, anchor=0.0))
+    assert (result.best_epoch, len(result.curve)) == (0, 1 + 3)
 
 
 def test_without_dev_pairs_the_last_epoch_is_taken() -> None:

@@ -17,8 +17,8 @@ def start() -> Iterator[Start]:
     """Starts the servers on a folder, in a process of their own."""
     with ExitStack() as stack:
 
-        def start_on(folder: Path, user: int | None = None) -> Up:
-            process = stack.enter_context(start_parent(folder, user))
+        def start_on(folder: Path, user: int | None = None, *, durable: bool = True) -> Up:
+            process = stack.enter_context(start_parent(folder, user, durable=durable))
             stack.callback(process.kill)
             up = Up(process)
             stack.callback(up.kill)

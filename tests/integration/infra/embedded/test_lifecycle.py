@@ -134,7 +134,7 @@ def test_a_server_that_dies_is_named_with_its_last_words(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test here has run as an ordinary user already")
 def test_an_ordinary_user_needs_no_root(start: Start, open_folder: Path) -> None:
-    up = start(open_folder / "data", NOBODY)
+    up = start(open_folder / "data", NOBODY, durable=False)
 
     write_all(up.urls, "ours")
 

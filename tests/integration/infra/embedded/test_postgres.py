@@ -119,7 +119,7 @@ def test_says_what_installs_a_missing_wheel(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("_as_root")
 def test_root_needs_no_special_right_where_all_may_enter(start: Start, open_folder: Path) -> None:
-    server = start(open_folder).below_named("postgres")
+    server = start(open_folder, durable=False).below_named("postgres")
 
     assert capabilities(server) == 0
     assert server.username() == "nobody"
@@ -129,7 +129,7 @@ def test_root_needs_no_special_right_where_all_may_enter(start: Start, open_fold
 def test_root_s_closed_folders_are_no_obstacle(start: Start, open_folder: Path) -> None:
     open_folder.chmod(0o700)
 
-    up = start(open_folder / "data")
+    up = start(open_folder / "data", durable=False)
 
     assert sql(up.urls.postgres, "SELECT 1") == 1
     assert up.below_named("postgres").username() == "nobody"

@@ -65,16 +65,16 @@ class Up:
 
 
 class Start(Protocol):
-    """Starts the servers on a folder, as another user if asked to."""
+    """Starts the servers on a folder, as another user or careless of power cuts if asked to."""
 
-    def __call__(self, folder: Path, user: int | None = None) -> Up: ...
+    def __call__(self, folder: Path, user: int | None = None, *, durable: bool = True) -> Up: ...
 
 
-def start_parent(folder: Path, user: int | None = None) -> subprocess.Popen[str]:
-    """Run `parent.py`, as another user if asked to."""
+def start_parent(folder: Path, user: int | None = None, *, durable: bool = True) -> subprocess.Popen[str]:
+    """Run `parent.py`."""
     sites = [path for path in sys.path if path.endswith(("site-packages", "src"))]
     return subprocess.Popen(
-        [_interpreter_for(user), str(PARENT), str(folder), *sites],
+        [_interpreter_for(user), str(PARENT), str(folder), "durable" if durable else "careless", *sites],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

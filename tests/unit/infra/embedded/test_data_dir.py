@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +27,17 @@ with lock_data_dir(Path(sys.argv[1])):
 def running(*argv: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(argv, cwd=cwd, stdout=subprocess.PIPE, text=True) as process:
         try:
+            wait_for_name(process.pid, Path(argv[0]).name)
             yield process
         finally:
             process.kill()
+
+
+def wait_for_name(pid: int, name: str) -> None:
+    """The kernel renames a process a moment after Popen has returned."""
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/comm").read_text().strip() != name:
+        assert time.monotonic() < deadline
 
 
 @contextmanager
