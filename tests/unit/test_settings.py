@@ -13,6 +13,7 @@ from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.settings import Settings, load_settings
 
+CONFIG = Path(__file__).parents[2] / "config"
 PASSWORD = "correct-horse"
 ADDRESSES = {
     "EMBEDDING_STUDIO_POSTGRES__DSN": f"postgresql://u:{PASSWORD}@h/d",
@@ -106,11 +107,9 @@ def test_what_is_kept_on_disk_is_kept_in_the_data_folder(tmp_path: Path) -> None
     assert settings.mlflow.artifacts.startswith(tmp_path.as_uri())
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "config").glob("*.toml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_we_ship_are_right(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: Path) -> None:
     write(tmp_path, path.stem, path.read_text())
     monkeypatch.setenv("EMBEDDING_STUDIO_ENV", path.stem)
-    assert load_settings()
+    assert load_settings().postgres.dsn.get_secret_value() == ADDRESSES["EMBEDDING_STUDIO_POSTGRES__DSN"]
     assert PASSWORD not in path.read_text()

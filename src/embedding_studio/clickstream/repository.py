@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from pymongo import WriteConcern
 from pymongo.errors import BulkWriteError
 
 from embedding_studio.clickstream.models import Event, Session
 
 __all__ = ["ClickstreamRepository"]
 
+_IN_MEMORY = WriteConcern(w=1, j=False)
 _DUPLICATE_KEY = 11000
 _EVENTS_PER_SESSION = 10_000
 _SESSIONS_PER_BATCH = 500
@@ -19,8 +21,11 @@ class ClickstreamRepository:
     """Appends sessions and events, and reads them back joined."""
 
     async def add_session(self, session: dict[str, Any]) -> None:
-        """Insert a session document."""
-        await Session.get_pymongo_collection().insert_one(session)
+        """Insert a session document, without waiting for the journal: the search waits for this.
+
+        The journal is one sequence, so whoever was told that an event was written can rely on its session too.
+        """
+        await Session.get_pymongo_collection().with_options(write_concern=_IN_MEMORY).insert_one(session)
 
     async def session(self, session_id: str) -> Session | None:
         """The session."""

@@ -24,11 +24,15 @@ class MongoSettings(BaseModel):
 
 @asynccontextmanager
 async def open_database(settings: MongoSettings, documents: Sequence[type[Document]]) -> AsyncIterator[Database]:
-    """Yield the database with `documents` bound to it and their indexes in place."""
+    """Yield the database with `documents` bound to it and their indexes in place.
+
+    A write is acknowledged once it is in the journal, so that a server that is killed loses none of them.
+    """
     milliseconds = int(settings.timeout * 1000)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         settings.url.get_secret_value(),
         tz_aware=True,
+        journal=True,
         timeoutMS=milliseconds,
         serverSelectionTimeoutMS=milliseconds,
     )

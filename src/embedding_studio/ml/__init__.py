@@ -1,0 +1,1 @@
+"""Torch: exporting encoders and training adapters, one idea a file."""

@@ -54,6 +54,7 @@ class SearchService:
         self._embeddings = embeddings
         self._clickstream = clickstream
         self._exact_below = settings.exact_below
+        self._large: dict[str, Collection] = {}
 
     async def search(self, name: str, request: SearchRequest) -> Found:
         """Answer a search, and record what it showed.
@@ -89,13 +90,9 @@ class SearchService:
         With `only`, those items alone are ranked, by the same distances.
         """
         query = Query(Nearest(vector), only=only)
+        exact = only is not None or (await self._count(collection, query)).relation == "eq"
         async with self._pool.acquire() as connection:
-            if only is not None:
-                return await find(connection, collection, query, limit=limit)
-            total = await count(connection, collection, query, stop_at=self._exact_below)
-            if total.relation == "eq":
-                return await find(connection, collection, query, limit=limit)
-            return await find_nearest(connection, collection, query, limit=limit)
+            return await (find if exact else find_nearest)(connection, collection, query, limit=limit)
 
     def _mode(self, collection: Collection, request: SearchRequest) -> Mode | None:
         if request.vector is None and not request.text:
@@ -152,8 +149,15 @@ class SearchService:
         return np.asarray(vectors[0], np.float32)
 
     async def _count(self, collection: Collection, query: Query) -> Total:
+        """How many match; that a whole collection is large is remembered as long as the collection itself."""
+        whole = query.filter is None and not isinstance(query.ranking, Words)
+        if whole and self._large.get(collection.name) is collection:
+            return Total(self._exact_below, "gte")
         async with self._pool.acquire() as connection:
-            return await count(connection, collection, query, stop_at=self._exact_below)
+            total = await count(connection, collection, query, stop_at=self._exact_below)
+        if whole and total.relation == "gte":
+            self._large[collection.name] = collection
+        return total
 
     async def _page(
         self,

@@ -79,6 +79,7 @@ async def test_pages_hold_also_where_the_first_comes_from_the_index(
     studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(studio.container.searches, "_exact_below", 100)
+    monkeypatch.setattr(studio.container.searches, "_large", {})
     query = rng.normal(size=DIMENSIONS).astype(np.float32)
     first = await studio.search(shelf, query={"vector": query.tolist()}, limit=30)
     assert first["total"] == {"value": 100, "relation": "gte"}
@@ -91,6 +92,7 @@ async def test_a_broad_filter_gets_all_it_asked_for(
     studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(studio.container.searches, "_exact_below", 100)
+    monkeypatch.setattr(studio.container.searches, "_large", {})
     query = VECTORS[0].tolist()
     found = await studio.search(shelf, query={"vector": query}, limit=600, filter={"field": "color", "eq": "green"})
     assert len(found["results"]) == 600

@@ -1,0 +1,90 @@
+"""What got lost is sent again."""
+
+import asyncio
+
+import pymongo.errors
+import pytest
+
+from embedding_studio.infra.jobs import JobQueue
+from embedding_studio.tasks import Outcome, Run, TaskSettings
+
+from .conftest import JOB, Tasks
+
+pytestmark = pytest.mark.anyio
+
+
+async def fine(_run: Run) -> Outcome:
+    return Outcome()
+
+
+async def test_a_task_whose_message_was_lost_is_sent_again(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+    assert await tasks.sweeper.sweep() == 0
+    tasks.pass_time(11)
+    assert await tasks.sweeper.sweep() == 1
+    assert (await tasks.get(task_id)).sent_at == tasks.at
+    assert await tasks.sweeper.sweep() == 0
+
+
+async def test_a_task_that_was_never_sent_is_sent_at_once(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+    await (await tasks.get(task_id)).set({"sent_at": None})
+    assert await tasks.sweeper.sweep() == 1
+
+
+async def test_a_task_that_waits_for_its_next_attempt_is_sent_when_it_is_due(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+
+    async def busy(_run: Run) -> Outcome:  # handlers are coroutines
+        raise ConnectionError
+
+    await tasks.runner.run(JOB, busy, task_id)
+    assert await tasks.sweeper.sweep() == 0
+    tasks.pass_time(2)
+    assert await tasks.sweeper.sweep() == 1
+
+
+async def test_what_a_dead_worker_left_is_sent_again_but_not_at_every_sweep(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+    await tasks.repository.claim(task_id, owner="dead", at=tasks.at, until=tasks.at)
+    tasks.pass_time(11)
+    assert await tasks.sweeper.sweep() == 1
+    assert await tasks.sweeper.sweep() == 0
+    await tasks.runner.run(JOB, fine, task_id)
+    assert (await tasks.get(task_id)).state == "succeeded"
+
+
+async def test_what_is_worked_on_or_finished_is_left_alone(tasks: Tasks) -> None:
+    working, finished = await tasks.submit(), await tasks.submit()
+    await tasks.runner.run(JOB, fine, finished)
+    owner = await tasks.repository.claim(
+        working, owner="alive", at=tasks.at, until=tasks.at.replace(year=tasks.at.year + 1)
+    )
+    assert owner
+    tasks.pass_time(10_000)
+    assert await tasks.sweeper.sweep() == 0
+
+
+@pytest.mark.parametrize("error", [pymongo.errors.AutoReconnect("gone"), RuntimeError("nobody foresaw this")])
+async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    tasks.settings = TaskSettings(sweep_every=0.01)
+    sweeper, send = tasks.sweeper, JobQueue.send
+    sent = asyncio.Event()
+
+    async def failing_once(*_: object, **__: object) -> None:  # in place of a coroutine
+        monkeypatch.setattr(JobQueue, "send", note)
+        raise error
+
+    async def note(queue: JobQueue, **message: str) -> None:
+        await send(queue, **message)
+        sent.set()
+
+    task_id = await tasks.submit()
+    await (await tasks.get(task_id)).set({"sent_at": None})
+    monkeypatch.setattr(JobQueue, "send", failing_once)
+    running = asyncio.create_task(sweeper.run())
+    async with asyncio.timeout(5):
+        await sent.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
