@@ -47,7 +47,7 @@ class SearchFigures:
         sql_p50: The same vectors through `ORDER BY embedding <=> $1 LIMIT 10` on one connection.
         api_to_floor: `api_p50 / (encode_p50 + sql_p50)`.
         ingest: All items through the API, from the first request until the last task has finished.
-        encode_documents: The same texts through the encoder alone, longest first, all at once.
+        encode_documents: The same texts through the encoder alone, all at once, with as many threads as a worker.
         ingest_to_floor: `ingest / encode_documents`.
     """
 
@@ -76,12 +76,13 @@ def bench_search(data_dir: Path, *, films: int | None, say: Callable[[str], None
     queries = [query.text for query in compose_queries(catalog)][: _QUERIES + _WARM_UP]
     with studio(data_dir, host=host, port=port, say=say) as (_, settings):
         plugin = find_plugins(settings.plugins).get("movies")
-        encoder = _encoder(settings, plugin)
         say(f"Encoding {len(items)} documents without the API")
-        encode_documents = _documents_per_second(encoder, plugin, items)
+        bulk = _encoder(settings, plugin, settings.inference.bulk_threads)
+        encode_documents = _documents_per_second(bulk, plugin, items)
         say("Ingesting them through the API")
         ingest = _ingest(f"http://{host}:{port}", items)
         say(f"Searching {len(queries)} times")
+        encoder = _encoder(settings, plugin, settings.inference.threads)
         api, encode, sql = asyncio.run(_search(settings, encoder, queries, host, port))
         _client(host, port)("DELETE", f"/api/v1/collections/{_NAME}", None)
     return SearchFigures(
@@ -97,11 +98,11 @@ def bench_search(data_dir: Path, *, films: int | None, say: Callable[[str], None
     )
 
 
-def _encoder(settings: Settings, plugin: EmbeddingPlugin) -> OnnxEncoder:
+def _encoder(settings: Settings, plugin: EmbeddingPlugin, threads: int) -> OnnxEncoder:
     if plugin.encoder is None:
         raise UnavailableError("the plugin `movies` has no encoder")
     folder = settings.inference.encoders / plugin.encoder.build().key
-    return OnnxEncoder.load(folder, threads=settings.inference.threads)
+    return OnnxEncoder.load(folder, threads=threads)
 
 
 def _documents_per_second(encoder: OnnxEncoder, plugin: EmbeddingPlugin, items: Sequence[dict[str, Any]]) -> float:

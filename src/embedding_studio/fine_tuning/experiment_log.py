@@ -64,14 +64,13 @@ def _manifest(dataset: Dataset) -> dict[str, Any]:
 
 def _curve(run: RunLog, candidate: Candidate) -> None:
     for step, epoch in enumerate(candidate.curve):
-        point = {"loss": epoch.loss, "dev_ndcg_at_10": epoch.dev_ndcg}
+        point = {"loss": epoch.loss, "dev_ndcg@10": epoch.dev_ndcg}
         run.metrics({name: value for name, value in point.items() if value is not None}, step=step)
 
 
 def _compared(record: GateRecord) -> dict[str, float]:
-    """The gate's figures by names that MLflow takes: `ndcg@10` is `ndcg_at_10`."""
     return {
-        f"{name.replace('@', '_at_')} {side}": getattr(comparison, side)
+        f"{name} {side}": getattr(comparison, side)
         for name, comparison in record.metrics.items()
         for side in ("before", "after", "delta")
     }

@@ -11,6 +11,7 @@ class InferenceSettings(BaseModel):
     """The embedded engine: ONNX Runtime in process."""
 
     encoders: Path = Field(default=Path("data/encoders"), description="folder of exported encoders")
-    threads: int = Field(default=2, ge=1, le=64, description="cores that one batch may use")
+    threads: int = Field(default=1, ge=1, le=64, description="cores that a search's text may use")
+    bulk_threads: int = Field(default=2, ge=1, le=64, description="cores that a worker's batch, or training, may use")
     waiting_texts: int = Field(default=512, ge=1, description="texts that may wait; more are refused with 503")
     timeout: float = Field(default=10.0, gt=0, description="seconds a text may wait for its vector")

@@ -32,6 +32,7 @@ def run_worker(settings: Settings, role: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    settings.inference.threads = settings.inference.bulk_threads
     broker = open_broker(settings.redis)
     dramatiq.set_broker(broker)
     with _event_loop() as loop, _services(settings, broker, loop) as container:

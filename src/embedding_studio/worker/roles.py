@@ -39,7 +39,7 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
             models=container.models,
             deployments=container.deployments,
             datasets=DatasetReader(clickstream=container.clickstream, items=container.items),
-            trainer=Trainer(embeddings=container.embeddings, items=container.items, threads=settings.inference.threads),
+            trainer=Trainer(embeddings=container.embeddings, items=container.items, threads=settings.inference.bulk_threads),
             evaluator=Evaluator(container.searches),
             log=ExperimentLog(tracking_uri=settings.mlflow.tracking_uri, artifacts=settings.mlflow.artifacts),
         )

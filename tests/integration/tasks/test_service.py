@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 import redis
 from dramatiq.brokers.redis import RedisBroker
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from embedding_studio.infra.jobs import JobQueue
 from embedding_studio.kernel.ids import new_id
@@ -34,7 +36,7 @@ def waiting_messages(tasks: Tasks) -> int:
 @pytest.fixture
 def unreachable(unused_tcp_port: int) -> JobQueue:
     """A queue on a Redis that does not answer."""
-    client = redis.Redis(port=unused_tcp_port, socket_connect_timeout=0.2)
+    client = redis.Redis(port=unused_tcp_port, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0))
     return JobQueue(RedisBroker(client=client, middleware=[]))  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
 
 

@@ -75,8 +75,8 @@ async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.
         monkeypatch.setattr(JobQueue, "send", note)
         raise error
 
-    async def note(queue: JobQueue, **message: str) -> None:
-        await send(queue, **message)
+    async def note(itself: JobQueue, **message: str) -> None:
+        await send(itself, **message)
         sent.set()
 
     task_id = await tasks.submit()
