@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -60,8 +60,10 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     app = create_app(settings)
     async with (
         app.lifespan(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://studio") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", app)), base_url="http://studio") as client,
     ):
         container: Container = app.state.container
-        jobs = {job.kind: (job, handler) for role in ROLES.values() for job, handler in role(container).items()}
+        jobs: dict[str, tuple[Job, Handler]] = {
+            job.kind: (job, handler) for role in ROLES.values() for job, handler in role(container).items()
+        }
         yield Studio(client, container, jobs)

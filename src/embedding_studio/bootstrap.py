@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 from dramatiq.brokers.redis import RedisBroker
 
-from embedding_studio.clickstream import ClickstreamRepository, ClickstreamService, Event, Session
+from embedding_studio.clickstream import (
+    ClickstreamRepository,
+    ClickstreamService,
+    Event,
+    ForgettingService,
+    Session,
+)
 from embedding_studio.fine_tuning import FineTuningService
 from embedding_studio.inference import (
     DeploymentService,
@@ -53,6 +59,7 @@ class Container:
     embeddings: EmbeddingService
     deployments: DeploymentService
     clickstream: ClickstreamService
+    forgetting: ForgettingService
     searches: SearchService
     indexer: Indexer
     upsertion: UpsertionService
@@ -98,15 +105,15 @@ def _compose(
 ) -> Container:
     plugins = find_plugins(settings.plugins)
     catalog, items, staging = Catalog(pool), ItemStore(pool), Staging(pool)
-    task_repository = TaskRepository()
+    task_repository, sessions, model_records = TaskRepository(), ClickstreamRepository(), ModelRepository()
     tasks = TaskService(tasks=task_repository, queue=queue, clock=clock, settings=settings.tasks)
     models = ModelService(
-        models=ModelRepository(),
+        models=model_records,
         catalog=catalog,
         objects=ObjectFolder(settings.objects),
         clock=clock,
     )
-    clickstream = ClickstreamService(repository=ClickstreamRepository(), clock=clock)
+    clickstream = ClickstreamService(repository=sessions, clock=clock)
     collections = CollectionService(
         catalog=catalog,
         plugins=plugins,
@@ -153,6 +160,7 @@ def _compose(
         embeddings=embeddings,
         deployments=deployments,
         clickstream=clickstream,
+        forgetting=ForgettingService(repository=sessions, tasks=tasks, trained_since=model_records.trained_since),
         searches=searches,
         indexer=indexer,
         upsertion=UpsertionService(

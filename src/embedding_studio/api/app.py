@@ -47,6 +47,7 @@ _SERVICES = (
     "deployments",
     "embeddings",
     "fine_tuning",
+    "forgetting",
     "models",
     "searches",
     "tasks",

@@ -2,6 +2,7 @@
 
 from embedding_studio.clickstream.domain import Answer, AnsweredSession, EventType, NewEvent, Rejection, Shown
 from embedding_studio.clickstream.errors import SessionNotFoundError
+from embedding_studio.clickstream.forgetting import ForgettingService, TrainedSince
 from embedding_studio.clickstream.models import Event, Session
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.clickstream.service import Accepted, ClickstreamService, NewSession
@@ -14,10 +15,12 @@ __all__ = [
     "ClickstreamService",
     "Event",
     "EventType",
+    "ForgettingService",
     "NewEvent",
     "NewSession",
     "Rejection",
     "Session",
     "SessionNotFoundError",
     "Shown",
+    "TrainedSince",
 ]

@@ -1,11 +1,14 @@
 """The endpoints of sessions and events."""
 
-from litestar import Controller, get, post
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from embedding_studio.clickstream.forgetting import ForgettingService
 from embedding_studio.clickstream.schemas import EventBatch, EventsAccepted, RejectedView, SessionView
 from embedding_studio.clickstream.service import ClickstreamService
+from embedding_studio.kernel.storable import refuse_unstorable
+from embedding_studio.tasks import Accepted, Idempotency
 
 __all__ = ["ClickstreamController"]
 
@@ -35,3 +38,15 @@ class ClickstreamController(Controller):
     ) -> SessionView:
         """Look at a session with its events."""
         return SessionView.of(*await clickstream.get(session_id))
+
+    @delete("/users/{user_id:str}", status_code=202)
+    async def forget_user(
+        self,
+        forgetting: NamedDependency[ForgettingService],
+        idempotency: NamedDependency[Idempotency | None],
+        user_id: FromPath[str],
+    ) -> Accepted:
+        """Forget a user: sessions and events go, and the task names the models that may have learned from them."""
+        refuse_unstorable(user_id, "user_id")
+        task = await forgetting.request(user_id, idempotency=idempotency)
+        return Accepted(task.id)

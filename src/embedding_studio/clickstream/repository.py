@@ -89,6 +89,29 @@ class ClickstreamRepository:
         window: dict[str, Any] = {"$lt": until} if since is None else {"$gte": since, "$lt": until}
         return await Session.find({"collection": collection, "created_at": window}).count()
 
+    async def first_sessions(self, user_id: str) -> dict[str, datetime]:
+        """When the user first searched each collection."""
+        found = await Session.get_pymongo_collection().aggregate(
+            [
+                {"$match": {"user_id": user_id}},
+                {"$group": {"_id": "$collection", "first": {"$min": "$created_at"}}},
+            ]
+        )
+        return {one["_id"]: one["first"] async for one in found}
+
+    async def delete_user(self, user_id: str) -> tuple[int, int]:
+        """Delete the user's sessions, the events in them, and all other events of the user; returns both numbers."""
+        sessions = Session.get_pymongo_collection()
+        events = await Event.get_pymongo_collection().delete_many({"user_id": user_id})
+        deleted_sessions, deleted_events = 0, events.deleted_count
+        while batch := [
+            one["_id"] async for one in sessions.find({"user_id": user_id}, {"_id": 1}).limit(_SESSIONS_PER_BATCH)
+        ]:
+            answers = await Event.get_pymongo_collection().delete_many({"session_id": {"$in": batch}})
+            deleted_events += answers.deleted_count
+            deleted_sessions += (await sessions.delete_many({"_id": {"$in": batch}})).deleted_count
+        return deleted_sessions, deleted_events
+
     async def delete_of(self, collection: str) -> None:
         """Delete all sessions and events of a collection."""
         await Event.find({"collection": collection}).delete()

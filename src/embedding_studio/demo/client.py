@@ -17,7 +17,7 @@ __all__ = ["Answer", "Asked", "DemoRequestError", "Event", "StudioClient"]
 _AT_ONCE = 4
 _REQUEST_DEADLINE = 60.0
 _TASK_DEADLINE = 900.0
-_POLL = 0.2
+_POLL = 0.5
 _ITEMS_AT_ONCE = 1_000
 _EVENTS_AT_ONCE = 1_000
 

@@ -53,7 +53,7 @@ class DemoOptions:
     data_dir: Path = Path("data")
     url: str | None = None
     days: int = 5
-    sessions_per_day: int = 2_500
+    sessions_per_day: int = 2_000
     films: int | None = None
     seed: int = 0
     shuffle_clicks: bool = False

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 __all__ = ["Steps"]
 
+_REFRESHES = 4
+
 Moved = Callable[[int], None]
 """Says how much of a step is done."""
 
@@ -24,7 +26,7 @@ class Steps:
     def __init__(self, console: Console) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._progress = Progress(*columns, TimeElapsedColumn(), console=console)
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=console, refresh_per_second=_REFRESHES)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

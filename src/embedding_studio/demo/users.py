@@ -24,7 +24,7 @@ class UserModel:
     """
 
     shown: int = 20
-    examination: float = 0.5
+    examination: float = 0.4
     click_relevant: float = 0.8
     click_other: float = 0.03
     people: int = 600

@@ -74,7 +74,7 @@ class FineTuner:
             self._collections.plugin_of(collection).training.build(),
             since=run.payload["since"],
             until=run.payload["until"],
-            salt=run.task_id,
+            salt=collection.name,
         )
 
     async def _learn(self, run: Run, collection: Collection, dataset: Dataset) -> ModelVersion:

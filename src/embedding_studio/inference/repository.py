@@ -1,5 +1,7 @@
 """Every query on model versions."""
 
+from datetime import datetime
+
 from pymongo.errors import DuplicateKeyError
 
 from embedding_studio.inference.models import ModelVersion
@@ -29,6 +31,11 @@ class ModelRepository:
         """Newest first, from the one before `before`."""
         criteria = {"collection": collection, "version": {"$lt": before}}
         return await ModelVersion.find(criteria).sort("-version").limit(limit).to_list()
+
+    async def trained_since(self, collection: str, at: datetime) -> list[int]:
+        """The versions that were made at or after a time."""
+        found = ModelVersion.find({"collection": collection, "created_at": {"$gte": at}}).sort("version")
+        return [model.version async for model in found]
 
     async def delete_of(self, collection: str) -> None:
         """Delete all records of a collection."""

@@ -39,11 +39,24 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
             models=container.models,
             deployments=container.deployments,
             datasets=DatasetReader(clickstream=container.clickstream, items=container.items),
-            trainer=Trainer(embeddings=container.embeddings, items=container.items, threads=settings.inference.bulk_threads),
+            trainer=Trainer(
+                embeddings=container.embeddings, items=container.items, threads=settings.inference.bulk_threads
+            ),
             evaluator=Evaluator(container.searches),
             log=ExperimentLog(tracking_uri=settings.mlflow.tracking_uri, artifacts=settings.mlflow.artifacts),
         )
     )
 
 
-ROLES: Mapping[str, Role] = {"finetune": _finetune, "inference": _inference, "upsert": _upsert}
+def _improve(container: Container) -> Mapping[Job, Handler]:
+    from embedding_studio.clickstream.actors import handlers
+
+    return handlers(container.forgetting)
+
+
+ROLES: Mapping[str, Role] = {
+    "finetune": _finetune,
+    "improve": _improve,
+    "inference": _inference,
+    "upsert": _upsert,
+}

@@ -95,7 +95,7 @@ def holds(tree: dict[str, Any], payload: dict[str, Any]) -> bool:
         ((operator, operand),) = tree.items()
         if operator == "not":
             return not holds(operand, payload)
-        return {"and": all, "or": any}[operator](holds(one, payload) for one in operand)
+        return bool({"and": all, "or": any}[operator](holds(one, payload) for one in operand))
     value = value_at(payload, tree["field"])
     ((operator, operand),) = ((name, operand) for name, operand in tree.items() if name != "field")
     match operator:
@@ -106,7 +106,7 @@ def holds(tree: dict[str, Any], payload: dict[str, Any]) -> bool:
         case "in":
             return value is not MISSING and any(same(value, one) for one in operand)
         case "exists":
-            return (value is not MISSING and value is not None) == operand
+            return bool((value is not MISSING and value is not None) == operand)
         case _:
             return compare(value, operator, operand)
 
