@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from embedding_studio.demo.client import Answer, Asked, Event, StudioClient
 from embedding_studio.demo.users import UserModel, Visit, shuffle_clicks
 
-__all__ = ["Traffic", "live_a_day"]
+__all__ = ["Traffic", "live_a_day", "react"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,18 @@ async def live_a_day(
     """
     asked = [Asked(visit.query.text, visit.user_id) for visit in visits]
     answers = await client.search_all(asked, limit=model.shown, advance=advance)
+    events = react(visits, answers, model, chance, shuffle=shuffle)
+    return Traffic(len(answers), await client.send_events(events))
+
+
+def react(
+    visits: Sequence[Visit], answers: Sequence[Answer], model: UserModel, chance: random.Random, *, shuffle: bool
+) -> list[Event]:
+    """What users do with the answers to their visits; the arguments are those of `live_a_day`."""
     clicks = [model.clicks(_relevance(visit, answer), chance) for visit, answer in zip(visits, answers, strict=True)]
     if shuffle:
         clicks = shuffle_clicks(clicks, chance)
-    sent = [event for case in zip(visits, answers, clicks, strict=True) for event in _events(*case)]
-    return Traffic(len(answers), await client.send_events(sent))
+    return [event for case in zip(visits, answers, clicks, strict=True) for event in _events(*case)]
 
 
 def _relevance(visit: Visit, answer: Answer) -> list[bool]:

@@ -16,7 +16,7 @@ from embedding_studio.upsertion.schemas import ItemBatch, ItemBody, ItemId
 from embedding_studio.upsertion.service import UpsertionService
 from embedding_studio.vector_store import StoredItem
 
-__all__ = ["ItemController"]
+__all__ = ["ItemController", "item_id_of"]
 
 _SEGMENTS_BEFORE_ID = 6
 
