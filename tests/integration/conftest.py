@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from servers import embedded_servers
-from studio import Studio, open_studio
 
 from embedding_studio.inference.actors import export_missing
 from embedding_studio.infra.embedded import ServerUrls
@@ -17,6 +15,8 @@ from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.sdk import SentenceEncoder
 from embedding_studio.settings import Settings
+from servers import embedded_servers
+from studio import Studio, open_studio
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,7 @@ def encoders(settings: Settings) -> Path:
 
 @pytest.fixture(scope="session")
 async def studio(settings: Settings, encoders: Path) -> AsyncIterator[Studio]:
+    assert encoders.is_dir()
     await migrate(settings.postgres)
     async with open_studio(settings) as studio:
         yield studio

@@ -53,7 +53,7 @@ def _check_gains(plugin: EmbeddingPlugin) -> None:
 
 def _check_text(plugin: EmbeddingPlugin, payload: Mapping[str, Any]) -> None:
     before = deepcopy(payload)
-    texts = plugin.text.build()(payload)
+    texts: object = plugin.text.build()(payload)
     if payload != before:
         raise InvalidError.at("text", "changes the payload")
     if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):

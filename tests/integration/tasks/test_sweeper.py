@@ -85,6 +85,6 @@ async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.
     running = asyncio.create_task(sweeper.run())
     async with asyncio.timeout(5):
         await sent.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    while not running.done():  # Python 3.11's wait_for, which pymongo uses, may lose a cancellation
+        running.cancel()
+        await asyncio.wait([running], timeout=0.1)

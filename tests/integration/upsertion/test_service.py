@@ -1,9 +1,12 @@
 """Items through the API, into PostgreSQL and back."""
 
+from urllib.parse import quote
+
+import numpy as np
 import pytest
-from studio import Studio
 
 from embedding_studio.kernel.ids import new_id
+from studio import Studio
 
 pytestmark = pytest.mark.anyio
 
@@ -99,8 +102,6 @@ async def test_the_same_idempotency_key_gives_the_same_task(studio: Studio, any_
 
 @pytest.mark.parametrize("item_id", ["a/b", "/a", "a//b", "a..", "%", "a b", "?#&", "ü", "delete", "x" * 512])
 async def test_an_id_may_be_any_text(studio: Studio, any_name: str, item_id: str) -> None:
-    from urllib.parse import quote
-
     await studio.create(any_name)
     url = f"/api/v1/collections/{any_name}/items/{quote(item_id, safe='')}"
     put = await studio.client.put(url, json={"payload": {"title": "x"}})
@@ -134,8 +135,6 @@ async def test_given_vectors_are_searched_by_vector_and_by_text(studio: Studio, 
 
 
 async def test_an_index_is_built_once_it_is_worth_it_and_finds_the_same(studio: Studio, any_name: str) -> None:
-    import numpy as np
-
     await studio.create(any_name, "vectors", options={"dimensions": 8})
     vectors = np.random.default_rng(0).normal(size=(2_100, 8))
     items = [{"id": f"v{n}", "payload": {"n": n}, "vector": vector.tolist()} for n, vector in enumerate(vectors)]

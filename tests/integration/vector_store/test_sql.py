@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from studio import Studio
 
 from embedding_studio.vector_store import parse_filter
 from embedding_studio.vector_store.filters import RFC3339
 from embedding_studio.vector_store.sql import Parameters, condition
+from studio import Studio
 
 pytestmark = pytest.mark.anyio
 

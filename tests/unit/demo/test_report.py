@@ -37,7 +37,7 @@ def test_the_page_shows_decisions_reasons_lists_and_seconds(a_report: Callable[.
 
 
 @pytest.mark.parametrize(("shuffled", "title"), [(True, "Shuffled clicks"), (False, "got better from use")])
-def test_the_title_tells_the_world(shuffled: bool, title: str, a_report: Callable[..., DemoReport]) -> None:  # noqa: FBT001 -- a parameter of the test
+def test_the_title_tells_the_world(shuffled: bool, title: str, a_report: Callable[..., DemoReport]) -> None:
     assert title in render_html(a_report("reject", shuffled=shuffled))
 
 

@@ -61,7 +61,7 @@ def spread(mean: float, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("lost", "shown"), [(0.041, True), (0.037, False), (0.0, False), (-0.1, False)])
-def test_worse_is_shown_beyond_the_interval_of_the_difference(lost: float, shown: bool) -> None:  # noqa: FBT001  # a case
+def test_worse_is_shown_beyond_the_interval_of_the_difference(lost: float, shown: bool) -> None:  # a case
     best = np.random.default_rng(2).uniform(size=100)
     assert shown_worse(best - spread(lost, 100), best) == shown
 
