@@ -44,7 +44,7 @@ def encoders(settings: Settings) -> Path:
 
 @pytest.fixture(scope="session")
 async def studio(settings: Settings, encoders: Path) -> AsyncIterator[Studio]:
-    assert encoders.is_dir()
+    assert encoders == settings.inference.encoders
     await migrate(settings.postgres)
     async with open_studio(settings) as studio:
         yield studio
