@@ -63,3 +63,8 @@ def with_value(text: bytes) -> bytes:
 async def test_events(studio: Studio, session: str, body: object, field: str) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     await refused(studio, "POST", "/api/v1/events", content.replace(b"SESSION", session.encode()), field)
+
+
+@pytest.mark.parametrize("user", ["a%00b", "%00"])
+async def test_a_user_to_forget(studio: Studio, user: str) -> None:
+    await refused(studio, "DELETE", f"/api/v1/users/{user}", b"", "user_id")

@@ -27,7 +27,7 @@ async def events_of(studio: Studio, session: dict[str, Any]) -> list[dict[str, A
 
 async def answered(studio: Studio, session: dict[str, Any]) -> AnsweredSession | None:
     found = studio.container.clickstream.answered(NAME, since=LONG_AGO, until=SOON)
-    return next((one async for one in found if one.session_id == session["session_id"]), None)
+    return {one.session_id: one async for one in found}.get(session["session_id"])
 
 
 async def test_an_event_is_written_as_it_was_sent(studio: Studio, session: dict[str, Any]) -> None:
