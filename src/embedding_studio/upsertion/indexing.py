@@ -126,6 +126,7 @@ class Indexer:
     async def _write(self, run: Run, collection: Collection, embedded: _Embedded) -> None:
         seqs = [item.seq for item in embedded.items]
         async with self._pool.acquire() as connection, connection.transaction():
+            await self._items.hold(connection, collection)
             waiting = await self._staging.lock(connection, seqs)
             stale = await self._items.write(
                 connection,

@@ -106,6 +106,7 @@ class UpsertionService:
 
     async def _delete(self, collection: Collection, item_id: str) -> tuple[int, int]:
         async with self._pool.acquire() as connection, connection.transaction():
+            await self._items.hold(connection, collection)
             waiting = await self._staging.forget(connection, collection, [item_id])
             return waiting, await self._items.delete(connection, collection, [item_id])
 

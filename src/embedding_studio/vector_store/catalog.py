@@ -1,10 +1,12 @@
 """Every query on collections, index versions and deployments."""
 
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
 
 from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import Metric
 from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection, IndexVersion
 from embedding_studio.vector_store.errors import (
@@ -17,6 +19,7 @@ from embedding_studio.vector_store.sql import items_table, parts_table
 
 __all__ = ["Catalog"]
 
+_DROP_ATTEMPTS = 50
 _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.dimensions, c.options, c.created_at, c.deployment_id,
     d.model_version, d.index_version
@@ -111,11 +114,22 @@ class Catalog:
     async def delete(self, name: str) -> Collection:
         """Delete the collection with all its tables.
 
+        Searches lock these tables in another order, so the deletion gives way to them and tries again, before the
+        database would have to break a deadlock.
+
         Raises:
             CollectionNotFoundError: There is none of this name.
+            UnavailableError: Its tables are in use for long, as when an index is being built.
         """
+        for _ in range(_DROP_ATTEMPTS):
+            with suppress(asyncpg.LockNotAvailableError):
+                return await self._delete(name)
+        raise UnavailableError(f"the collection {name!r} is being indexed or searched for long; try again later")
+
+    async def _delete(self, name: str) -> Collection:
         async with self._pool.acquire() as connection, connection.transaction():
-            collection = await self._get(connection, name, lock="FOR UPDATE OF c")
+            collection = await self._locked(connection, name)
+            await connection.execute("SET LOCAL lock_timeout = '200ms'")
             versions = await connection.fetch(
                 "SELECT version FROM index_versions WHERE collection_id = $1",
                 collection.id,
@@ -154,7 +168,7 @@ class Catalog:
             DeploymentMovedError: Another deployment came first.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            present = await self._get(connection, collection.name, lock="FOR UPDATE OF c")
+            present = await self._locked(connection, collection.name)
             if await connection.fetchval("SELECT true FROM deployments WHERE task_id = $1", task_id):
                 return
             if present.deployment_id != leaving:
@@ -187,7 +201,7 @@ class Catalog:
             DeploymentMovedError: Another deployment came first.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            present = await self._get(connection, name, lock="FOR UPDATE OF c")
+            present = await self._locked(connection, name)
             previous = await connection.fetchval("SELECT previous_id FROM deployments WHERE id = $1", leaving)
             if previous is None or present.deployment_id not in (leaving, previous):
                 raise DeploymentMovedError("another deployment came first; look at the models and try again")
@@ -208,9 +222,18 @@ class Catalog:
         )
         return (row["items"], row["parts"]) if row else (0, 0)
 
+    async def _locked(self, connection: Connection, name: str) -> Collection:
+        """The collection, which stays as it is until the transaction ends.
+
+        It is locked by one statement and read by the next: a single one, having waited for another deployment, would
+        join the row as it is now with deployments as they were, and find nothing.
+        """
+        await connection.execute("SELECT FROM collections WHERE name = $1 FOR UPDATE", name)
+        return await self._get(connection, name)
+
     @staticmethod
-    async def _get(connection: Connection, name: str, lock: str = "") -> Collection:
-        row = await connection.fetchrow(f"{_COLLECTIONS} WHERE c.name = $1 {lock}", name)
+    async def _get(connection: Connection, name: str) -> Collection:
+        row = await connection.fetchrow(f"{_COLLECTIONS} WHERE c.name = $1", name)
         if row is None:
             raise CollectionNotFoundError(name)
         return Collection(**row)

@@ -46,8 +46,29 @@ class ItemStore:
         )
         return {row["id"]: row["content_hash"] for row in rows}
 
+    async def hold(self, connection: Connection, collection: Collection) -> int:
+        """Keep the collection from being deleted and deployed until the caller's transaction ends.
+
+        Whoever writes to several tables of a collection calls this first, so that writers and deletion wait for each
+        other in one order.
+
+        Returns:
+            The active index version.
+
+        Raises:
+            CollectionNotFoundError: The collection is gone.
+        """
+        await connection.execute("SELECT FROM collections WHERE id = $1 FOR SHARE", collection.id)
+        version: int | None = await connection.fetchval(
+            "SELECT d.index_version FROM collections c JOIN deployments d ON d.id = c.deployment_id WHERE c.id = $1",
+            collection.id,
+        )
+        if version is None:
+            raise CollectionNotFoundError(collection.name)
+        return version
+
     async def write(self, connection: Connection, collection: Collection, items: Sequence[Item]) -> set[str]:
-        """Write the items inside the caller's transaction.
+        """Write the items inside the caller's transaction, which holds the collection.
 
         A newer item stays as it is. An item without parts keeps its vectors, if they are still those of its
         content.
@@ -58,7 +79,7 @@ class ItemStore:
         Raises:
             CollectionNotFoundError: The collection is gone.
         """
-        index_version = await self._lock_active_index(connection, collection)
+        index_version = await self.hold(connection, collection)
         newest = {item.id: item for item in sorted(items, key=lambda item: item.seq)}
         stored = await self._lock(connection, collection, sorted(newest))
         stale = {item.id for item in newest.values() if not item.parts and stored.get(item.id) != item.content_hash}
@@ -88,7 +109,11 @@ class ItemStore:
         return StoredItem(**row, parts=[PartText(str(part["part_no"]), part["text"]) for part in parts])
 
     async def delete(self, connection: Connection, collection: Collection, item_ids: Sequence[str]) -> int:
-        """Delete the items from every index version, inside the caller's transaction; returns how many there were."""
+        """Delete the items from every index version, inside the caller's transaction, which holds the collection.
+
+        Returns:
+            How many there were.
+        """
         rows = await connection.fetch(
             f"DELETE FROM {items_table(collection.id)} WHERE id = ANY($1) RETURNING id",
             list(item_ids),
@@ -115,17 +140,6 @@ class ItemStore:
             limit,
         )
         return {row["item_id"]: row["embedding"] for row in rows}
-
-    @staticmethod
-    async def _lock_active_index(connection: Connection, collection: Collection) -> int:
-        version: int | None = await connection.fetchval(
-            "SELECT d.index_version FROM collections c JOIN deployments d ON d.id = c.deployment_id"
-            " WHERE c.id = $1 FOR SHARE OF c",
-            collection.id,
-        )
-        if version is None:
-            raise CollectionNotFoundError(collection.name)
-        return version
 
     @staticmethod
     async def _lock(connection: Connection, collection: Collection, item_ids: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect
 
+from embedding_studio.search.metrics import SESSIONS_LOST
+from embedding_studio.vector_store import build_indexes
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +66,9 @@ async def test_filtered_results_are_exact(studio: Studio, shelf: str) -> None:
 
 
 @given(limit=st.integers(1, 400), seed=st.integers(0, 1000), filtered=st.booleans())
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_pages_repeat_and_skip_nothing(studio: Studio, shelf: str, limit: int, seed: int, filtered: bool) -> None:
     query = np.random.default_rng(seed).normal(size=DIMENSIONS).astype(np.float32)
     fields: dict[str, object] = {"query": {"vector": query.tolist()}}
@@ -135,3 +140,53 @@ async def test_an_explanation_sums_to_the_score(studio: Studio, shelf: str) -> N
         assert one["explanation"]["vector"] + one["explanation"]["lexical"] == one["score"]
     assert found["results"][0]["id"] == "i0005"
     assert found["results"][0]["score"] == pytest.approx(1.0, abs=1e-6)
+
+
+async def test_pages_go_on_after_the_longest_ids(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name, "vectors", options={"dimensions": 1}, metric="euclidean")
+    ids = [character * 512 for character in "\U0001f600\U0001f601\U0001f602"]
+    await studio.add(any_name, [{"id": one, "payload": {}, "vector": [n]} for n, one in enumerate(ids)])
+    assert await pages(studio, any_name, 1, 3) == ids
+    assert await pages(studio, any_name, 1, 3, query={"vector": [0]}) == ids
+
+
+async def test_one_text_of_very_many_words_stops_no_search_by_words(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name, "vectors", options={"dimensions": 1})
+    words = " ".join(f"word{n}" for n in range(200_000))
+    for item_id, title in (("long", f"apple {words}"), ("short", "apple")):
+        url = f"/api/v1/collections/{any_name}/items/{item_id}"
+        answer = await studio.client.put(url, json={"payload": {"title": title}, "vector": [1]})
+        assert answer.status_code == 200
+    collection = await studio.container.collections.current(any_name)
+    assert await build_indexes(studio.container.pool, collection, from_parts=1)
+    found = await studio.search(any_name, query="apples")
+    assert {one["id"] for one in found["results"]} == {"long", "short"}
+
+
+async def test_a_search_is_answered_though_its_session_cannot_be_recorded(
+    studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object) -> None:  # in place of a coroutine
+        raise AutoReconnect("MongoDB is gone")
+
+    monkeypatch.setattr(studio.container.clickstream._repository, "add_session", down)
+    before = SESSIONS_LOST._value.get()
+    found = await studio.search(shelf, query={"vector": VECTORS[5].tolist()}, limit=3)
+    assert found["session_id"] is None
+    assert found["results"][0]["id"] == "i0005"
+    assert SESSIONS_LOST._value.get() == before + 1
+
+
+@pytest.mark.parametrize(
+    "query", ["'", "a'b\\c & | ! ( ) :* <->", "(" * 5000, "the of and", "-" * 100, "x" * 10_000, "木"]
+)
+async def test_any_text_may_be_searched_for_by_words(studio: Studio, shelf: str, query: str) -> None:
+    found = await studio.search(shelf, query=query, mode="lexical")
+    assert found["results"] == []
+
+
+async def test_very_many_words_may_be_searched_for(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name, "vectors", options={"dimensions": 1})
+    await studio.add(any_name, [{"id": "a", "payload": {"title": "zebra"}, "vector": [1]}])
+    words = " ".join(chr(0x4E00 + n) for n in range(4_990)) + " zebras"
+    assert [one["id"] for one in (await studio.search(any_name, query=words))["results"]] == ["a"]

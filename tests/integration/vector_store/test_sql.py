@@ -112,7 +112,9 @@ def holds(tree: dict[str, Any], payload: dict[str, Any]) -> bool:
 
 
 @given(tree=trees, rows=st.lists(payloads, min_size=1, max_size=8))
-@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_the_database_reads_filters_as_python_does(
     studio: Studio, tree: dict[str, Any], rows: list[dict[str, Any]]
 ) -> None:

@@ -80,13 +80,15 @@ def test_settings(durable_postgres: str, setting: str, value: str) -> None:
 
 
 def test_listens_on_one_loopback_port_and_nothing_else(urls: ServerUrls) -> None:
-    server = next(process for process in psutil.Process().children() if process.name() == "postgres")
+    port = int(urls.postgres.rpartition(":")[2].partition("/")[0])
+    children = psutil.Process().children()
+    server = next(child for child in children if child.name() == "postgres" and f"--port={port}" in child.cmdline())
 
     listening = [
         connection.laddr for connection in server.net_connections(kind="all") if connection.status in {"LISTEN", "NONE"}
     ]
 
-    assert listening == [("127.0.0.1", int(urls.postgres.rpartition(":")[2].partition("/")[0]))]
+    assert listening == [("127.0.0.1", port)]
 
 
 @pytest.fixture(scope="module")

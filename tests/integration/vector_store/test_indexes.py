@@ -1,0 +1,70 @@
+"""Indexes are built once they are worth it, beside writers, and anew if a dead process left them half-built."""
+
+import asyncio
+
+import asyncpg
+import numpy as np
+import pytest
+
+from embedding_studio.vector_store import Collection, Item, Part, build_indexes
+from studio import Studio
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def filled(studio: Studio, points: Collection) -> Collection:
+    rng = np.random.default_rng(3)
+    items = [
+        Item(f"i{n}", {}, None, n, f"h{n}", (Part(f"word{n}", rng.normal(size=2).astype(np.float32)),))
+        for n in range(1, 51)
+    ]
+    async with studio.container.pool.acquire() as connection, connection.transaction():
+        await studio.container.items.write(connection, points, items)
+    return points
+
+
+async def indexes(studio: Studio, collection: Collection) -> dict[str, bool]:
+    """Names without the table's, and whether each is valid."""
+    table = f"parts_{collection.id}_1"
+    rows = await studio.container.pool.fetch(
+        "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE i.indrelid = $1::regclass AND NOT i.indisprimary",
+        table,
+    )
+    return {row["relname"].removeprefix(f"{table}_"): row["indisvalid"] for row in rows}
+
+
+async def test_a_small_collection_has_none(studio: Studio, filled: Collection) -> None:
+    assert not await build_indexes(studio.container.pool, filled, from_parts=51)
+    assert await indexes(studio, filled) == {}
+
+
+async def test_they_are_built_once(studio: Studio, filled: Collection) -> None:
+    assert await build_indexes(studio.container.pool, filled, from_parts=50)
+    assert await indexes(studio, filled) == {"hnsw": True, "words": True}
+    assert not await build_indexes(studio.container.pool, filled, from_parts=50)
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "words"])
+async def test_one_that_is_half_built_is_built_anew(studio: Studio, filled: Collection, kind: str) -> None:
+    table = f"parts_{filled.id}_1"
+    with pytest.raises(asyncpg.UniqueViolationError):  # which leaves an index that is not valid
+        await studio.container.pool.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {table}_{kind} ON {table} (part_no)")
+    assert await indexes(studio, filled) == {kind: False}
+    assert await build_indexes(studio.container.pool, filled, from_parts=50)
+    assert await indexes(studio, filled) == {"hnsw": True, "words": True}
+
+
+async def test_of_many_builders_at_once_one_builds_and_nobody_waits(studio: Studio, filled: Collection) -> None:
+    built = await asyncio.gather(*(build_indexes(studio.container.pool, filled, from_parts=50) for _ in range(4)))
+    assert any(built)
+    assert await indexes(studio, filled) == {"hnsw": True, "words": True}
+
+
+async def test_the_connection_goes_back_as_it_was(studio: Studio, filled: Collection) -> None:
+    await build_indexes(studio.container.pool, filled, from_parts=50)
+    held = await studio.container.pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    assert held == 0
+    memory = {await studio.container.pool.fetchval("SHOW maintenance_work_mem") for _ in range(10)}
+    assert memory != {"256MB"}

@@ -1,0 +1,122 @@
+"""Collections through the API: listed, remembered for a moment, deleted with all of it, also in the midst of use."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from embedding_studio.kernel.ids import new_id
+from embedding_studio.vector_store import Collection
+from studio import Studio
+
+pytestmark = pytest.mark.anyio
+
+URL = "/api/v1/collections"
+
+
+async def test_a_collection_is_shown_as_it_stands(studio: Studio, any_name: str) -> None:
+    made = await studio.create(any_name, "vectors", options={"dimensions": 2}, metric="dot")
+    await studio.add(any_name, [{"id": "a", "payload": {}, "vector": [1, 2]}])
+    shown = (await studio.client.get(f"{URL}/{any_name}")).json()
+    assert shown == {
+        **made,
+        "metric": "dot",
+        "dimensions": 2,
+        "items": 1,
+        "parts": 1,
+        "model_version": 1,
+        "index_version": 1,
+        "index_versions": [{"version": 1, "state": "active", "model_version": 1, "items": 1}],
+    }
+    again = await studio.client.post(URL, json={"name": any_name, "plugin": "text"})
+    assert (again.status_code, again.json()["status"]) == (409, 409)
+
+
+async def test_collections_are_listed_page_by_page(studio: Studio) -> None:
+    prefix = f"pages-{new_id()[:12]}"
+    names = [f"{prefix}-{n}" for n in range(5)]
+    for name in names:
+        await studio.create(name, "vectors", options={"dimensions": 1})
+    found: list[str] = []
+    params: dict[str, Any] = {"limit": 2}
+    while params.get("cursor", "") is not None:
+        page = (await studio.client.get(URL, params=params)).json()
+        found += [one["name"] for one in page["items"]]
+        params["cursor"] = page["next_cursor"]
+    assert [name for name in found if name.startswith(prefix)] == names
+    assert found == sorted(set(found))
+    for name in names:
+        assert (await studio.client.delete(f"{URL}/{name}")).status_code == 204
+        assert (await studio.client.delete(f"{URL}/{name}")).status_code == 404
+
+
+async def test_a_deployment_is_seen_by_everyone_in_time(studio: Studio, points: Collection) -> None:
+    """Another process deploys: what is remembered here is never older than was promised."""
+    collections, catalog = studio.container.collections, studio.container.catalog
+    assert (await collections.get(points.name)).model_version == 1
+    await catalog.deploy(points, model_version=2, leaving=points.deployment_id, task_id=new_id(), note="")
+    assert (await collections.get(points.name)).model_version == 1
+    assert (await collections.current(points.name)).model_version == 2
+    await catalog.roll_back(points.name, leaving=(await catalog.get(points.name)).deployment_id)
+    assert (await collections.get(points.name)).model_version == 2
+    await asyncio.sleep(studio.container.settings.vector_store.seen_within)
+    assert (await collections.get(points.name)).model_version == 1
+
+
+async def test_what_another_process_deleted_is_not_found_though_it_is_remembered(studio: Studio) -> None:
+    for body in ({}, {"query": {"vector": [1, 2]}}, {"query": "a"}):
+        name = f"gone-{new_id()}"
+        await studio.create(name, "vectors", options={"dimensions": 2})
+        await studio.search(name)
+        await studio.container.catalog.delete(name)
+        answer = await studio.client.post(f"{URL}/{name}/search", json=body)
+        assert answer.status_code == 404
+
+
+async def test_deleting_a_collection_while_it_is_used_harms_nobody(studio: Studio) -> None:
+    name = f"busy-{new_id()}"
+    vectors = {"name": name, "plugin": "vectors", "options": {"dimensions": 2}}
+    one = {"payload": {"title": "apple"}, "vector": [1, 2]}
+    requests = (
+        ("POST", f"{URL}/{name}/search", {"query": {"vector": [1, 2]}}),
+        ("POST", f"{URL}/{name}/search", {"query": "apple"}),
+        ("PUT", f"{URL}/{name}/items/a", one),
+        ("POST", f"{URL}/{name}/items", {"items": [{"id": "a", **one}]}),
+        ("GET", f"{URL}/{name}/items/a", None),
+        ("DELETE", f"{URL}/{name}/items/a", None),
+        ("GET", f"{URL}/{name}", None),
+        ("GET", URL, None),
+    )
+    statuses: Counter[int] = Counter()
+    done = asyncio.Event()
+
+    async def use(method: str, url: str, body: object) -> None:
+        while not done.is_set():
+            answer = await studio.client.request(method, url, json=body)
+            statuses[answer.status_code] += 1
+
+    async def make_and_delete() -> None:
+        for _ in range(8):
+            assert (await studio.client.post(URL, json=vectors)).status_code == 201
+            await asyncio.sleep(0.02)
+            assert (await studio.client.delete(f"{URL}/{name}")).status_code == 204
+        done.set()
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(make_and_delete(), *(use(*request) for request in requests))
+    assert set(statuses) <= {200, 202, 204, 404}, statuses
+    assert statuses[200]
+    assert statuses[404]
+    assert await leftovers(studio, name) == []
+
+
+async def leftovers(studio: Studio, name: str) -> list[str]:
+    """Tables of collections that are gone, and staged items of them."""
+    pool = studio.container.pool
+    tables = await pool.fetch(
+        "SELECT tablename FROM pg_tables t WHERE tablename ~ '^(items|parts)_[0-9]' AND NOT EXISTS"
+        " (SELECT FROM collections c WHERE c.id = split_part(t.tablename, '_', 2)::bigint)"
+    )
+    tasks = await studio.container.tasks.page(collection=name)
+    return [row["tablename"] for row in tables] + [task.id for task in tasks if task.state == "running"]
