@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,39 @@ def test_the_api_and_the_command_line_load_no_torch(modules: str) -> None:
     program = f"import json, sys, {modules}; print(json.dumps(sorted(name.split('.')[0] for name in sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert not HEAVY & set(json.loads(done.stdout))
+
+
+def test_the_whole_application_is_built_without_torch_and_without_a_connection() -> None:
+    program = """
+import json, socket, sys
+def refuse(*_): raise AssertionError("a connection was opened")
+socket.socket.connect = refuse
+from embedding_studio.api import create_app
+from embedding_studio.settings import load_settings
+app = create_app(load_settings())
+assert app.openapi_schema.paths
+print(json.dumps(sorted(name.split(".")[0] for name in sys.modules)))
+"""
+    addresses = ("POSTGRES__DSN", "MONGO__URL", "REDIS__URL")
+    environment = {**os.environ, **{f"EMBEDDING_STUDIO_{name}": "x://nowhere" for name in addresses}}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not HEAVY & set(json.loads(done.stdout))
+
+
+def test_only_what_a_module_offers_is_imported_from_it() -> None:
+    offered = {_dotted(path): _literal_all(ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES}
+    wrong = [
+        f"{path}: {alias.name} of {node.module}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module in offered
+        for alias in node.names
+        if alias.name not in (offered[node.module] or []) and f"{node.module}.{alias.name}" not in offered
+    ]
+    assert not wrong
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -67,12 +101,18 @@ def test_tests_mirror_modules() -> None:
         inside = path.relative_to(ROOT / "tests").parts[1:]
         package = SOURCE.joinpath(*inside[:-1])
         name = inside[-1].removeprefix("test_")
-        assert (package / name).exists() or (package / "__init__.py").exists(), f"{path} mirrors nothing"
+        whole_package = inside[-1] == "test_lifecycle.py" and (package / "__init__.py").exists()
+        assert whole_package or (package / name).exists(), f"{path} mirrors nothing"
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
     vague = {"utils", "util", "common", "core", "helpers", "misc", "manager", "base"}
     assert not [path for path in MODULES if path.stem in vague or set(path.relative_to(SOURCE).parts[:-1]) & vague]
+
+
+def _dotted(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _literal_all(tree: ast.Module) -> list[str] | None:

@@ -12,12 +12,15 @@ from embedding_studio.tasks import Accepted, Idempotency
 
 __all__ = ["ClickstreamController"]
 
+_MAX_BODY = 2_000_000  # also as a MongoDB document, in which `1,` takes thirteen bytes, this is under 16 MB
+
 
 class ClickstreamController(Controller):
     """What was shown and what was done with it."""
 
     path = "/api/v1"
     tags = ("clickstream",)
+    request_max_body_size = _MAX_BODY
 
     @post("/events", status_code=202)
     async def send_events(

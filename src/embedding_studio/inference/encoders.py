@@ -12,12 +12,13 @@ from embedding_studio.inference.errors import BrokenModelError, EncoderNotReadyE
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.settings import InferenceSettings
 from embedding_studio.kernel.encoder import TextKind
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, EncoderSource
 
 __all__ = ["Encoders"]
 
 _INTERACTIVE = 8
+_BULK_WAITING = 32
 
 
 class Encoders:
@@ -27,6 +28,7 @@ class Encoders:
         self._settings = settings
         self._interactive = ThreadPoolExecutor(1, "encode")
         self._bulk = ThreadPoolExecutor(1, "encode-bulk")
+        self._bulk_waiting = 0
         self._loading = asyncio.Lock()
         self._loaded: dict[EncoderSource, tuple[OnnxEncoder, Batcher]] = {}
 
@@ -47,14 +49,21 @@ class Encoders:
 
         Raises:
             EncoderNotReadyError: The encoder was not exported yet.
-            UnavailableError: Too many texts wait already.
+            BrokenModelError: What is stored of the encoder is not what was exported.
+            UnavailableError: Too many texts, or large batches of them, wait already.
             TimeoutError: The vectors did not come in time.
         """
         encoder, batcher = await self._load(source)
         if len(texts) <= _INTERACTIVE:
             async with asyncio.timeout(self._settings.timeout):
                 return await batcher.encode(texts, kind)
-        return await asyncio.get_running_loop().run_in_executor(self._bulk, encoder.encode, list(texts), kind)
+        if self._bulk_waiting >= _BULK_WAITING:
+            raise UnavailableError("too many batches wait to be embedded")
+        self._bulk_waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._bulk, encoder.encode, list(texts), kind)
+        finally:
+            self._bulk_waiting -= 1
 
     def missing(self, sources: Sequence[EncoderSource]) -> list[EncoderSource]:
         """Those that were not exported yet."""

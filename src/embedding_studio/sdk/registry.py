@@ -1,6 +1,7 @@
 """Finding plugins: files of a folder, and the entry points of installed packages."""
 
 import importlib.util
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk.plugin import EmbeddingPlugin
 
 __all__ = ["ENTRY_POINTS", "FoundPlugin", "PluginRegistry", "find_plugins"]
+
+logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "embedding_studio.plugins"
 
@@ -55,7 +58,7 @@ class PluginRegistry:
 
 
 def find_plugins(folder: Path) -> PluginRegistry:
-    """Load `folder/*.py` and the entry points; one that does not load is reported and stops no other."""
+    """Load `folder/*.py` and the entry points; one that does not load is logged, reported and stops no other."""
     found: list[FoundPlugin] = []
     names: set[str] = set()
     for source, load in _sources(folder):
@@ -102,4 +105,5 @@ def _load(source: str, load: Callable[[], Any]) -> FoundPlugin:
 
 
 def _broken(source: str, detail: str) -> FoundPlugin:
+    logger.error("the plugin %r is broken: %s", source, detail)
     return FoundPlugin(source, "", "broken", detail)

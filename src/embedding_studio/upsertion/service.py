@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
@@ -21,6 +23,8 @@ from embedding_studio.vector_store import (
 )
 
 __all__ = ["UpsertionService"]
+
+_LARGEST = 1_000_000
 
 
 class UpsertionService:
@@ -111,8 +115,10 @@ class UpsertionService:
             return waiting, await self._items.delete(connection, collection, [item_id])
 
     def _check(self, collection: Collection, item: NewItem, place: str) -> None:
-        refuse_unstorable(item.payload, f"{place}payload")
-        refuse_unstorable(item.source, f"{place}source")
+        for name, value in (("payload", item.payload), ("source", item.source)):
+            refuse_unstorable(value, f"{place}{name}")
+            if len(msgspec.json.encode(value)) > _LARGEST:
+                raise InvalidError.at(f"{place}{name}", f"may have {_LARGEST:,} bytes as JSON")
         if self._collections.plugin_of(collection).gives_vectors:
             checked_vector(
                 item.vector or (),

@@ -9,7 +9,19 @@ from typing import Any, Literal
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 
-__all__ = ["And", "Comparison", "Condition", "Equal", "Exists", "Filter", "Not", "Or", "Scalar", "parse_filter"]
+__all__ = [
+    "RFC3339",
+    "And",
+    "Comparison",
+    "Condition",
+    "Equal",
+    "Exists",
+    "Filter",
+    "Not",
+    "Or",
+    "Scalar",
+    "parse_filter",
+]
 
 Scalar = str | int | float | bool | None
 Comparison = Literal["gt", "gte", "lt", "lte"]

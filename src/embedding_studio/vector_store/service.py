@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, Metric, PluginRegistry
 from embedding_studio.vector_store.catalog import Catalog
 from embedding_studio.vector_store.domain import NAME_PATTERN, Collection, IndexVersion
@@ -94,9 +94,12 @@ class CollectionService:
         """The collection's plugin.
 
         Raises:
-            InvalidError: It is broken or gone.
+            UnavailableError: It is broken or gone, which is no fault of the request.
         """
-        return self._plugins.get(collection.plugin)
+        try:
+            return self._plugins.get(collection.plugin)
+        except InvalidError as error:
+            raise UnavailableError(f"the collection {collection.name!r} has lost its plugin: {error.detail}") from None
 
     async def page(self, *, after: str, limit: int) -> list[Collection]:
         """Collections by name."""

@@ -65,6 +65,18 @@ async def test_events(studio: Studio, session: str, body: object, field: str) ->
     await refused(studio, "POST", "/api/v1/events", content.replace(b"SESSION", session.encode()), field)
 
 
+async def test_events_that_would_make_too_large_a_document(studio: Studio, session: str) -> None:
+    content = json.dumps(one_event(meta={"a": [1] * 1_500_000}), separators=(",", ":")).encode()
+    await refused(studio, "POST", "/api/v1/events", content.replace(b"SESSION", session.encode()), None, status=413)
+    largest = json.dumps(one_event(meta={"a": [1] * 999_900}), separators=(",", ":")).encode()
+    answer = await studio.client.post(
+        "/api/v1/events",
+        content=largest.replace(b"SESSION", session.encode()),
+        headers={"Content-Type": "application/json"},
+    )
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+
+
 @pytest.mark.parametrize("user", ["a%00b", "%00"])
 async def test_a_user_to_forget(studio: Studio, user: str) -> None:
     await refused(studio, "DELETE", f"/api/v1/users/{user}", b"", "user_id")

@@ -69,6 +69,9 @@ def with_payload(text: bytes) -> bytes:
         ({"items": [*one_item()["items"], {"id": "\0", "payload": {}}]}, "items[1].id"),
         ({"items": [*one_item()["items"], {"id": "b", "payload": {"x": "\0"}}]}, "items[1].payload.x"),
         ({"items": [{"id": "i", "payload": {}}] * 10_001}, "items"),
+        (one_item(payload={"title": "x" * 1_000_000}), "items[0].payload"),
+        (one_item(payload={"title": "x", "n": [1] * 500_000}), "items[0].payload"),
+        (one_item(source={"url": "ü" * 500_000}), "items[0].source"),
     ],
 )
 async def test_items(studio: Studio, body: object, field: str) -> None:

@@ -1,5 +1,6 @@
 """Items through the API, into PostgreSQL and back."""
 
+import asyncio
 from urllib.parse import quote
 
 import numpy as np
@@ -144,3 +145,49 @@ async def test_an_index_is_built_once_it_is_worth_it_and_finds_the_same(studio: 
         "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", f"parts_{collection.id}_1_hnsw"
     )
     assert valid
+
+
+async def test_what_is_written_by_many_at_once_ends_with_the_last_accepted(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name)
+    items = f"/api/v1/collections/{any_name}/items"
+    tasks = [
+        (await studio.client.post(items, json={"items": [sofa(title=f"title {n}", n=n)]})).json()["task_id"]
+        for n in range(6)
+    ]
+    puts = (studio.client.put(f"{items}/lamp", json={"payload": {"title": f"lamp {n}", "n": n}}) for n in range(6))
+    done, _ = await asyncio.gather(
+        asyncio.gather(*(studio.work(task) for task in reversed(tasks))),
+        asyncio.gather(*puts),
+    )
+    assert [task["state"] for task in done] == ["succeeded"] * 6
+    assert (await studio.client.get(f"{items}/sofa")).json()["payload"] == {"title": "title 5", "n": 5}
+    lamp = (await studio.client.get(f"{items}/lamp")).json()
+    assert lamp["parts"] == [{"part_id": "0", "text": lamp["payload"]["title"]}]
+
+
+async def test_a_task_whose_collection_is_deleted_meanwhile_leaves_nothing(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name)
+    url = f"/api/v1/collections/{any_name}"
+    task_id = (await studio.client.post(f"{url}/items", json={"items": [sofa()]})).json()["task_id"]
+    assert (await studio.client.delete(url)).status_code == 204
+    job, handler = studio.handlers["upsert"]
+    await studio.container.runner.run(job, handler, task_id)
+    staged = await studio.container.pool.fetchval("SELECT count(*) FROM staged_items WHERE task_id = $1", task_id)
+    assert staged == 0
+    assert (await studio.client.get(f"/api/v1/tasks/{task_id}")).status_code == 404
+
+
+async def test_deployments_do_not_disturb_an_ingest(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name)
+    catalog = studio.container.catalog
+    items = [sofa(f"i{number}", f"sofa number {number}") for number in range(600)]
+
+    async def deploy_again_and_again() -> None:
+        while not ingest.done():
+            present = await catalog.get(any_name)
+            leaving = present.deployment_id
+            await catalog.deploy(present, model_version=1, leaving=leaving, task_id=new_id(), note="")
+
+    ingest = asyncio.create_task(studio.add(any_name, items))
+    await deploy_again_and_again()
+    assert (await ingest)["state"] == "succeeded"

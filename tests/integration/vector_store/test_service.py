@@ -120,3 +120,19 @@ async def leftovers(studio: Studio, name: str) -> list[str]:
     )
     tasks = await studio.container.tasks.page(collection=name)
     return [row["tablename"] for row in tables] + [task.id for task in tasks if task.state == "running"]
+
+
+async def test_a_collection_that_lost_its_plugin_is_our_fault_and_not_the_clients(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    monkeypatch.setattr(studio.container.plugins, "_plugins", {})
+    for method, path, body in (
+        ("POST", "search", {"query": "a"}),
+        ("POST", "items", {"items": [{"id": "a", "payload": {"title": "a"}}]}),
+        ("PUT", "items/a", {"payload": {"title": "a"}}),
+    ):
+        answer = await studio.client.request(method, f"{URL}/{any_name}/{path}", json=body)
+        assert (answer.status_code, "lost its plugin" in answer.text) == (503, True)
+    assert (await studio.client.get(f"{URL}/{any_name}")).status_code == 200
+    assert (await studio.client.delete(f"{URL}/{any_name}")).status_code == 204

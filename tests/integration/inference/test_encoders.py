@@ -1,0 +1,89 @@
+"""The encoders of a process: ready, not ready, broken or busy."""
+
+import json
+import shutil
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedding_studio.inference import BrokenModelError, EncoderNotReadyError, Encoders, InferenceSettings
+from embedding_studio.inference import encoders as module
+from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder
+from studio import Studio
+
+pytestmark = pytest.mark.anyio
+
+SOURCE = SentenceEncoder().build()
+TEXTS = [f"a film about the number {n}" for n in range(12)]
+
+
+@pytest.fixture
+async def own(encoders: Path) -> AsyncIterator[Encoders]:
+    found = Encoders(InferenceSettings(encoders=encoders, threads=1, waiting_texts=16))
+    yield found
+    found.close()
+
+
+async def test_few_texts_and_many_get_the_same_vectors(own: Encoders) -> None:
+    many = await own.encode(SOURCE, TEXTS, "item")
+    few = np.concatenate([await own.encode(SOURCE, [text], "item") for text in TEXTS])
+    assert many.shape == (12, 384)
+    assert np.abs(many - few).max() <= 1e-6
+    assert await own.dimensions_of(EmbeddingPlugin(name="a")) == 384
+
+
+async def test_one_that_was_not_exported_is_not_ready(own: Encoders, studio: Studio) -> None:
+    other = SentenceEncoder(query_prompt="another: ")
+    assert own.missing([SOURCE, other.build()]) == [other.build()]
+    with pytest.raises(EncoderNotReadyError, match="embedding-studio export"):
+        await own.encode(other.build(), ["a"], "query")
+    plugin = EmbeddingPlugin(name="not-ready", encoder=other)
+    studio.container.plugins._plugins["not-ready"] = plugin
+    answer = await studio.client.post("/api/v1/collections", json={"name": "not-ready", "plugin": "not-ready"})
+    del studio.container.plugins._plugins["not-ready"]
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await studio.client.get("/api/v1/collections/not-ready")).status_code == 404
+
+
+async def test_one_is_found_as_soon_as_it_is_exported(encoders: Path, tmp_path: Path) -> None:
+    late = Encoders(InferenceSettings(encoders=tmp_path, threads=1))
+    with pytest.raises(EncoderNotReadyError):
+        await late.encode(SOURCE, ["a"], "query")
+    shutil.copytree(encoders / SOURCE.key, tmp_path / SOURCE.key)
+    assert (await late.encode(SOURCE, ["a"], "query")).shape == (1, 384)
+    late.close()
+
+
+async def test_one_that_was_changed_is_our_fault_and_not_the_clients(encoders: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(encoders / SOURCE.key, tmp_path / SOURCE.key))
+    description = json.loads((folder / "encoder.json").read_text())
+    (folder / "encoder.json").write_text(json.dumps({**description, "graph_sha256": "0" * 64}))
+    broken = Encoders(InferenceSettings(encoders=tmp_path, threads=1))
+    with pytest.raises(BrokenModelError, match=r"model\.onnx") as caught:
+        await broken.encode(SOURCE, ["a"], "query")
+    assert isinstance(caught.value, UnavailableError)
+    assert not caught.value.retryable
+    broken.close()
+
+
+async def test_large_batches_are_refused_once_too_many_wait(own: Encoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BULK_WAITING", 0)
+    with pytest.raises(UnavailableError, match="too many batches"):
+        await own.encode(SOURCE, TEXTS, "item")
+    assert (await own.encode(SOURCE, TEXTS[:1], "item")).shape == (1, 384)
+
+
+async def test_bulk_does_not_delay_a_search(own: Encoders) -> None:
+    await own.encode(SOURCE, TEXTS[:1], "query")
+    go = threading.Event()
+    blocked = own._bulk.submit(go.wait, 10)
+    try:
+        assert (await own.encode(SOURCE, TEXTS[:1], "query")).shape == (1, 384)
+        assert not blocked.done()
+    finally:
+        go.set()
