@@ -11,6 +11,7 @@ import redis
 from embedding_studio.infra.jobs import JobQueue
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks.domain import FINISHED, TaskKind, TaskState
 from embedding_studio.tasks.errors import IdempotencyConflictError, TaskNotFoundError
@@ -72,7 +73,10 @@ class TaskService:
 
         Raises:
             IdempotencyConflictError: The key stands for another request.
+            InvalidError: The payload cannot be stored; nothing was written.
         """
+        for name, value in (payload or {}).items():
+            refuse_unstorable(value, name, in_document=True)
         task_id = await self._reserve(idempotency)
         known = await self._tasks.get(task_id) if idempotency else None
         if known:

@@ -64,6 +64,23 @@ async def test_tasks_that_are_asked_for(studio: Studio, query: str, field: str) 
     await refused(studio, "GET", f"/api/v1/tasks?{query}", b"", field)
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"since": "0001-01-01T00:00:00+14:00"}, "since"),
+        ({"until": "9999-12-31T23:59:59-14:00"}, "until"),
+        ({"until": "2026-01-01T00:00:00"}, "until"),
+        ({"track": "magic"}, "track"),
+        ({"base_version": 0}, "base_version"),
+        ({"params": {"rank": HUGE}}, "params.rank"),
+        ({"params": {"layers": 1}}, "params.layers"),
+        ({"deploy": "always"}, "deploy"),
+    ],
+)
+async def test_a_fine_tuning(studio: Studio, body: object, field: str) -> None:
+    await refused(studio, "POST", f"{SHOP}/fine-tuning", body, field)
+
+
 async def test_a_cursor_of_one_list_opens_no_other(studio: Studio) -> None:
     await studio.search("bad-shop", limit=1)
     search = (await studio.search("bad-shop", limit=1))["next_cursor"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import redis
@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from embedding_studio.infra.jobs import JobQueue
+from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.tasks import (
     Idempotency,
@@ -52,6 +53,21 @@ async def test_a_submitted_task_waits_and_its_message_is_sent(tasks: Tasks) -> N
     task = await tasks.get(await tasks.submit())
     assert (task.state, task.kind, task.progress.total, task.sent_at) == ("pending", "optimize", 10, tasks.at)
     assert waiting_messages(tasks) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "place"),
+    [
+        ({"since": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))}, "since"),
+        ({"params": {"$ref": 1}}, "params.$ref"),
+        ({"version": 2**63}, "version"),
+    ],
+)
+async def test_a_payload_that_cannot_be_stored_is_refused(tasks: Tasks, payload: dict[str, object], place: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        await tasks.service.submit(JOB, collection=None, payload=payload)
+    assert caught.value.errors[0].field == place
+    assert await Task.find_all().count() == 0
 
 
 async def test_a_task_that_does_not_exist(tasks: Tasks) -> None:
