@@ -60,7 +60,7 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     app = create_app(settings)
     async with (
         app.lifespan(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", app)), base_url="http://studio") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", app)), base_url="http://localhost") as client,
     ):
         container: Container = app.state.container
         jobs: dict[str, tuple[Job, Handler]] = {

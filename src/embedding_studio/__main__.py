@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from embedding_studio.infra.log import configure_logging
@@ -36,7 +37,7 @@ def main() -> NoReturn:
     try:
         app()
     except StudioError as error:
-        Console(stderr=True).print(f"[red]Error:[/] {error.detail}", markup=True, highlight=False)
+        Console(stderr=True).print(f"[red]Error:[/] {escape(error.detail)}", highlight=False)
         sys.exit(1)
     sys.exit(0)
 
@@ -51,7 +52,7 @@ def up(
 
     Example: embedding-studio up --data-dir ./data --port 8400
     """
-    from embedding_studio.api.server import require_loopback
+    from embedding_studio.api.loopback import require_loopback
     from embedding_studio.up import up as run
 
     configure_logging(level="warning")
@@ -111,7 +112,10 @@ def export() -> None:
 
 @app.command()
 def plugins(
-    folder: Annotated[Path | None, typer.Option(help="Folder of plugins; the shipped one if not given.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(envvar="EMBEDDING_STUDIO_PLUGINS", help="Folder of plugins; the shipped one if not given."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the plugins, and say what is wrong with those that do not load."""
@@ -190,7 +194,7 @@ def _print(rows: list[dict[str, str]], *, as_json: bool) -> None:
         return
     table = Table(*(rows[0] if rows else ()))
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*map(escape, row.values()))
     console.print(table)
 
 

@@ -13,6 +13,7 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
 from embedding_studio import __version__
 from embedding_studio.api.health import HealthController
+from embedding_studio.api.loopback import LocalOnly
 from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import open_container
@@ -76,7 +77,8 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
         middleware=[
-            PrometheusConfig(app_name="embedding_studio", prefix="embedding_studio", group_path=True).middleware
+            LocalOnly(),
+            PrometheusConfig(app_name="embedding_studio", prefix="embedding_studio", group_path=True).middleware,
         ],
         openapi_config=OpenAPIConfig(title="Embedding Studio", version=__version__, path="/schema"),
         logging_config=None,
@@ -97,4 +99,4 @@ async def _idempotency(request: Request[Any, Any, State]) -> Idempotency | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    return Idempotency(key, f"{request.method} {request.url.path}", await request.body())
+    return Idempotency(key, f"{request.method} {request.scope['path']}", await request.body())

@@ -138,7 +138,7 @@ def _parameter_error(error: Mapping[str, Any], request: Request[Any, Any, State]
 
 
 def _unexpected(request: Request[Any, Any, State], error: Exception) -> Response[Problem]:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
     return _respond(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side; the log has the details")
 
 

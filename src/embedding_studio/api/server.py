@@ -1,14 +1,12 @@
 """Running the HTTP application under uvicorn."""
 
-import ipaddress
-
 import uvicorn
 
 from embedding_studio.api.app import create_app
-from embedding_studio.kernel.errors import ForbiddenError
+from embedding_studio.api.loopback import require_loopback
 from embedding_studio.settings import Settings
 
-__all__ = ["require_loopback", "serve"]
+__all__ = ["serve"]
 
 _DRAIN = 10
 
@@ -30,17 +28,3 @@ def serve(settings: Settings) -> None:
         limit_concurrency=settings.api.max_requests,
         timeout_graceful_shutdown=_DRAIN,
     )
-
-
-def require_loopback(host: str) -> None:
-    """Refuse addresses that other machines can reach: there are no API keys yet.
-
-    Raises:
-        ForbiddenError: The address is not of the loopback.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ForbiddenError(f"refusing to listen on {host}: without API keys only loopback addresses are safe")

@@ -28,7 +28,12 @@ class ForgettingService:
     async def run(self, run: Run) -> Outcome:
         """Delete, and tell what may remain in models."""
         user_id = run.payload["user_id"]
-        first_seen = await self._repository.first_sessions(user_id)
-        versions = {name: await self._trained_since(name, at) for name, at in first_seen.items()}
+        if "model_versions" not in run.payload:
+            first_seen = await self._repository.first_sessions(user_id)
+            await run.remember(
+                model_versions={name: await self._trained_since(name, at) for name, at in first_seen.items()}
+            )
         sessions, events = await self._repository.delete_user(user_id)
-        return Outcome(result={"sessions": sessions, "events": events, "model_versions": versions})
+        return Outcome(
+            result={"sessions": sessions, "events": events, "model_versions": run.payload["model_versions"]},
+        )

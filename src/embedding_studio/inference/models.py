@@ -19,6 +19,7 @@ class ModelVersion(Document):
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
     collection: str
+    collection_id: int
     version: int
     track: str
     parent: int
@@ -39,6 +40,7 @@ class ModelVersion(Document):
 
         name = "model_versions"
         indexes: ClassVar = [
-            IndexModel([("collection", ASCENDING), ("version", DESCENDING)], unique=True),
+            IndexModel([("collection_id", ASCENDING), ("version", DESCENDING)], unique=True),
+            IndexModel([("collection", ASCENDING), ("created_at", ASCENDING)]),
             IndexModel([("task_id", ASCENDING)], unique=True),
         ]

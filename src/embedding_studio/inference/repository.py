@@ -19,23 +19,28 @@ class ModelRepository:
         except DuplicateKeyError:
             return
 
-    async def get(self, collection: str, version: int) -> ModelVersion | None:
+    async def get(self, collection_id: int, version: int) -> ModelVersion | None:
         """The record of a version."""
-        return await ModelVersion.find_one({"collection": collection, "version": version})
+        return await ModelVersion.find_one({"collection_id": collection_id, "version": version})
 
     async def of_task(self, task_id: str) -> ModelVersion | None:
         """The record that a task wrote."""
         return await ModelVersion.find_one({"task_id": task_id})
 
-    async def page(self, collection: str, *, before: int, limit: int) -> list[ModelVersion]:
+    async def page(self, collection_id: int, *, before: int, limit: int) -> list[ModelVersion]:
         """Newest first, from the one before `before`."""
-        criteria = {"collection": collection, "version": {"$lt": before}}
+        criteria = {"collection_id": collection_id, "version": {"$lt": before}}
         return await ModelVersion.find(criteria).sort("-version").limit(limit).to_list()
 
     async def trained_since(self, collection: str, at: datetime) -> list[int]:
         """The versions that were made at or after a time."""
         found = ModelVersion.find({"collection": collection, "created_at": {"$gte": at}}).sort("version")
         return [model.version async for model in found]
+
+    async def artifacts_of(self, collection: str) -> list[str]:
+        """The keys of the artifacts of all models of a collection."""
+        records = ModelVersion.get_pymongo_collection().find({"collection": collection}, {"artifact": 1})
+        return [record["artifact"] async for record in records]
 
     async def delete_of(self, collection: str) -> None:
         """Delete all records of a collection."""

@@ -65,6 +65,7 @@ class ModelService:
         model = ModelVersion(
             id=f"{collection.id}-{version}",
             collection=collection.name,
+            collection_id=collection.id,
             version=version,
             track=new.track,
             parent=new.parent,
@@ -90,14 +91,14 @@ class ModelService:
         Raises:
             ModelNotFoundError: There is none.
         """
-        model = await self._models.get(collection.name, version) if 0 < version < _VERSIONS_END else None
+        model = await self._models.get(collection.id, version) if 0 < version < _VERSIONS_END else None
         if model is None:
             raise ModelNotFoundError(collection.name, version)
         return model
 
     async def page(self, collection: Collection, *, before: int, limit: int) -> list[ModelVersion]:
         """Trained versions, newest first."""
-        return await self._models.page(collection.name, before=before, limit=limit)
+        return await self._models.page(collection.id, before=before, limit=limit)
 
     async def adapter(self, collection: Collection, version: int) -> QueryAdapter | None:
         """The query adapter of a version, verified against its record; None for the base version.
@@ -116,7 +117,9 @@ class ModelService:
         return self._adapters[key]
 
     async def delete_of(self, collection: str) -> None:
-        """Forget the models of a deleted collection."""
+        """Forget the models of a deleted collection, and what is stored of them."""
+        for artifact in await self._models.artifacts_of(collection):
+            await self._objects.delete_folder(artifact.rpartition("/")[0])
         await self._models.delete_of(collection)
 
     async def _load(self, model: ModelVersion, dimensions: int) -> QueryAdapter:

@@ -8,6 +8,8 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import ShutdownNotifications, TimeLimit
 from pydantic import BaseModel, Field, SecretStr
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 __all__ = ["JobQueue", "RedisSettings", "open_broker"]
 
@@ -20,11 +22,15 @@ class RedisSettings(BaseModel):
 
 
 def open_broker(settings: RedisSettings) -> RedisBroker:
-    """A broker that interrupts actors at their time limit and at shutdown; retries are the tasks' own business."""
+    """A broker that interrupts actors at their time limit and at shutdown; retries are the tasks' own business.
+
+    A command is tried twice at once, for a connection that Redis closed, and no longer when Redis is down.
+    """
     client = redis.Redis.from_url(
         settings.url.get_secret_value(),
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
+        retry=Retry(NoBackoff(), 1),
     )
     middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True)]
     return RedisBroker(client=client, middleware=middleware)  # type: ignore[no-untyped-call]  # Dramatiq's, untyped

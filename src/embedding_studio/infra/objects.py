@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 from pathlib import Path
 
 from embedding_studio.kernel.errors import InvalidError, NotFoundError
@@ -33,6 +34,10 @@ class ObjectFolder:
             return await asyncio.to_thread(self._path(key).read_bytes)
         except FileNotFoundError:
             raise NotFoundError(f"no object {key!r}") from None
+
+    async def delete_folder(self, prefix: str) -> None:
+        """Delete every object whose key lies under `prefix`; there may be none."""
+        await asyncio.to_thread(shutil.rmtree, self._path(prefix), ignore_errors=True)
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

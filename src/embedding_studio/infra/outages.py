@@ -15,6 +15,9 @@ _POSTGRES = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
     asyncpg.DiskFullError,
 )

@@ -35,6 +35,27 @@ class PostgresSettings(BaseModel):
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0, description="seconds")
     statement_timeout: float = Field(default=30.0, gt=0, description="seconds")
+    acquire_timeout: float = Field(default=10.0, gt=0, description="seconds a request waits for a free connection")
+
+
+class _Pool(Pool):
+    """A pool nobody waits for without end: past `acquire_timeout` seconds a wait for a connection is a TimeoutError."""
+
+    def __init__(self, dsn: str, *, acquire_timeout: float, **options: Any) -> None:
+        super().__init__(
+            dsn,
+            min_size=2,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300.0,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
+            **options,
+        )
+        self._acquire_timeout = acquire_timeout
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return super().acquire(timeout=timeout or self._acquire_timeout)
 
 
 @asynccontextmanager
@@ -44,9 +65,9 @@ async def open_pool(settings: PostgresSettings) -> AsyncIterator[Pool]:
     Connections are not reset on release, which saves a round trip: whoever changes a session setting uses
     `SET LOCAL` or takes it back.
     """
-    pool = await asyncpg.create_pool(
+    pool = await _Pool(
         settings.dsn.get_secret_value(),
-        min_size=2,
+        acquire_timeout=settings.acquire_timeout,
         max_size=settings.pool_size,
         timeout=settings.connect_timeout,
         command_timeout=settings.statement_timeout,

@@ -83,8 +83,13 @@ class TaskRepository:
         """Write the progress."""
         return await self._update_owned(task_id, owner, {"$set": {"progress": {"done": done, "total": total}}})
 
+    async def remember(self, task_id: str, *, owner: str, facts: Mapping[str, object]) -> bool:
+        """Add to the payload."""
+        change = {f"payload.{name}": value for name, value in facts.items()}
+        return await self._update_owned(task_id, owner, {"$set": change})
+
     async def finish(self, task_id: str, *, owner: str, outcome: Outcome, at: datetime) -> bool:
-        """End the task and give back the lease."""
+        """End the task and give back the lease; one that succeeded keeps nothing of what it was asked with."""
         failures = [{"id": item.id, "stage": item.stage, "reason": item.reason} for item in outcome.failures]
         end = {
             "state": outcome.state,
@@ -92,7 +97,7 @@ class TaskRepository:
             "failed_items": failures,
             "failed_total": outcome.failed_total,
         }
-        return await self._end(task_id, owner, end, at)
+        return await self._end(task_id, owner, end | ({"payload": {}} if outcome.state == "succeeded" else {}), at)
 
     async def fail(self, task_id: str, *, owner: str, error: Mapping[str, object], at: datetime) -> bool:
         """End the task with a problem and give back the lease."""

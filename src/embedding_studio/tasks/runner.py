@@ -46,6 +46,16 @@ class Run:
         if not await self._tasks.advance(self.task_id, owner=self._owner, done=done, total=self.total):
             raise LeaseLostError(f"task {self.task_id} is no longer ours")
 
+    async def remember(self, **facts: object) -> None:
+        """Add to the payload what a later attempt could not find out again.
+
+        Raises:
+            LeaseLostError: Another worker has the task.
+        """
+        if not await self._tasks.remember(self.task_id, owner=self._owner, facts=facts):
+            raise LeaseLostError(f"task {self.task_id} is no longer ours")
+        self.payload |= facts
+
 
 Handler = Callable[[Run], Awaitable[Outcome]]
 """Does a task's work; safe to run twice, and from where a dead attempt left it."""

@@ -213,3 +213,30 @@ async def test_every_endpoint_is_described_with_its_body(studio: Studio) -> None
         f"GET {COLLECTIONS}/{{name}}/models",
         f"POST {COLLECTIONS}/{{name}}/rollback",
     }
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "rebound.example.org"},
+        {"Host": "[::1"},
+        {"Host": ""},
+        {"Host": "localhost:port"},
+        {"Origin": "http://example.org"},
+        {"Origin": "http://localhost.example.org"},
+        {"Origin": "http://localhost:1"},
+        {"Origin": "null"},
+    ],
+)
+async def test_a_page_of_another_site_may_not_act(studio: Studio, headers: dict[str, str]) -> None:
+    before = await written(studio)
+    answer = await studio.client.post(f"{SHOP}/models/1/deploy", json={}, headers=headers)
+    check_problem(answer, 403)
+    assert await written(studio) == before
+
+
+@pytest.mark.parametrize("host", ["localhost:8400", "127.0.0.1:8400", "[::1]:8400"])
+async def test_our_own_page_may_act(studio: Studio, host: str) -> None:
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    answer = await studio.client.post(SEARCH, json={"query": "sofa", "track": False}, headers=headers)
+    assert answer.status_code == 200, answer.text

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from embedding_studio.kernel.errors import UnavailableError
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -46,3 +47,31 @@ async def test_what_the_user_did_in_the_sessions_of_others_goes_too(studio: Stud
     assert (await forget(studio, f"eve-{any_name}"))["result"]["events"] == 1
     left = (await studio.client.get(f"/api/v1/sessions/{session}")).json()["events"]
     assert [one["user_id"] for one in left] == [f"adam-{any_name}"]
+
+
+async def test_an_attempt_that_died_half_way_loses_no_model_from_the_list(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    await studio.add(any_name, [{"id": "sofa", "payload": {"title": "sofa"}}])
+    await studio.search(any_name, query="sofa", user_id=f"zoe-{any_name}")
+    forgetting = studio.container.forgetting
+    task = await forgetting.request(f"zoe-{any_name}")
+    job, handler = studio.handlers["forget"]
+    delete = forgetting._repository.delete_user
+
+    async def delete_and_die(user: str) -> tuple[int, int]:
+        await delete(user)
+        raise UnavailableError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(forgetting._repository, "delete_user", delete_and_die)
+        await studio.container.runner.run(job, handler, task.id)
+    await studio.container.database["tasks"].update_one({"_id": task.id}, {"$set": {"not_before": None}})
+    await studio.container.runner.run(job, handler, task.id)
+
+    done = await studio.task(task.id)
+    assert (done["state"], done["result"]["model_versions"]) == ("succeeded", {any_name: []})
+    document = await studio.container.database["tasks"].find_one({"_id": task.id})
+    assert document is not None
+    assert f"zoe-{any_name}" not in str(document)
