@@ -1,6 +1,7 @@
 """Whether the process lives, and whether it can serve."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import Literal
 
@@ -12,6 +13,8 @@ from embedding_studio.bootstrap import Container, encoder_sources
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 
 __all__ = ["HealthController", "Live", "Readiness"]
+
+logger = logging.getLogger(__name__)
 
 _DEADLINE = 2.0
 
@@ -65,4 +68,7 @@ async def _check(answer: Awaitable[object]) -> str:
             await answer
     except OUTAGES as error:
         return as_unavailable(error).detail
+    except Exception as error:  # the edge: a server may refuse for reasons of its own, such as a full disk
+        logger.exception("a health check failed")
+        return f"refuses: {type(error).__name__}"
     return "ok"

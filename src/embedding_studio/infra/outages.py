@@ -30,6 +30,8 @@ OUTAGES: tuple[type[Exception], ...] = (*_POSTGRES, *_MONGO, *_REDIS, OSError, T
 
 def as_unavailable(error: Exception) -> UnavailableError:
     """The outage in the product's words, without the addresses that drivers put into theirs."""
+    if isinstance(error, asyncpg.DiskFullError):
+        return UnavailableError("PostgreSQL has no space left on its disk", retry_after=30)
     if isinstance(error, _POSTGRES):
         return UnavailableError("PostgreSQL does not answer")
     if isinstance(error, _MONGO):

@@ -37,6 +37,7 @@ async def hanging(*_: object) -> None:
         ("postgres", "pool", "fetchval", raising(asyncpg.CannotConnectNowError("10.0.0.1"))),
         ("mongo", "database", "command", raising(pymongo.errors.ServerSelectionTimeoutError("10.0.0.1"))),
         ("redis", "queue", "ping", raising(redis.ConnectionError("10.0.0.1"))),
+        ("redis", "queue", "ping", raising(redis.ResponseError("MISCONF: cannot persist"))),
         ("redis", "queue", "ping", hanging),
     ],
 )
