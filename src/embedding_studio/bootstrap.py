@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 
 from dramatiq.brokers.redis import RedisBroker
 
@@ -31,44 +32,202 @@ from embedding_studio.sdk import EncoderSource, PluginRegistry, find_plugins
 from embedding_studio.search import SearchService
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
-from embedding_studio.upsertion import Indexer, Staging, UpsertionService
-from embedding_studio.vector_store import Catalog, CollectionService, ItemStore
+from embedding_studio.upsertion import (
+    Deleter,
+    Embedder,
+    Indexer,
+    Ingester,
+    Reindexer,
+    Staging,
+    Tidier,
+    UpsertionService,
+)
+from embedding_studio.vector_store import Catalog, CollectionService, IndexVersions, ItemStore
 
 __all__ = ["Container", "encoder_sources", "open_container"]
 
 _DOCUMENTS = (Task, IdempotencyKey, Session, Event, ModelVersion)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """Everything a process serves with."""
-
-    settings: Settings
-    pool: Pool
-    database: Database
-    queue: JobQueue
-    plugins: PluginRegistry
-    encoders: Encoders
-    catalog: Catalog
-    collections: CollectionService
-    items: ItemStore
-    tasks: TaskService
-    runner: TaskRunner
-    sweeper: Sweeper
-    models: ModelService
-    embeddings: EmbeddingService
-    deployments: DeploymentService
-    clickstream: ClickstreamService
-    forgetting: ForgettingService
-    searches: SearchService
-    indexer: Indexer
-    upsertion: UpsertionService
-    fine_tuning: FineTuningService
-
-
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
     """The encoders that the working plugins name, each once."""
     return list(dict.fromkeys(plugin.encoder.build() for plugin in plugins.working() if plugin.encoder))
+
+
+class Container:
+    """Everything a process serves with; each service is made when it is first asked for."""
+
+    def __init__(
+        self, *, settings: Settings, pool: Pool, database: Database, queue: JobQueue, encoders: Encoders, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.pool = pool
+        self.database = database
+        self.queue = queue
+        self.encoders = encoders
+        self.clock = clock
+        self.plugins = find_plugins(settings.plugins)
+        self._task_repository = TaskRepository()
+        self._model_repository = ModelRepository()
+        self._clickstream_repository = ClickstreamRepository()
+
+    @cached_property
+    def tasks(self) -> TaskService:
+        return TaskService(
+            tasks=self._task_repository, queue=self.queue, clock=self.clock, settings=self.settings.tasks
+        )
+
+    @cached_property
+    def runner(self) -> TaskRunner:
+        return TaskRunner(tasks=self._task_repository, clock=self.clock, settings=self.settings.tasks)
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        tidier = Tidier(
+            staging=self.staging, versions=self.versions, tasks=self.tasks, settings=self.settings.upsertion
+        )
+        return Sweeper(
+            tasks=self._task_repository,
+            service=self.tasks,
+            clock=self.clock,
+            settings=self.settings.tasks,
+            chores=[tidier.tidy],
+        )
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog(self.pool, grace=timedelta(seconds=self.settings.vector_store.index_grace))
+
+    @cached_property
+    def versions(self) -> IndexVersions:
+        return IndexVersions(self.pool)
+
+    @cached_property
+    def items(self) -> ItemStore:
+        return ItemStore(self.pool, self.versions)
+
+    @cached_property
+    def collections(self) -> CollectionService:
+        return CollectionService(
+            catalog=self.catalog,
+            versions=self.versions,
+            plugins=self.plugins,
+            dimensions_of=self.encoders.dimensions_of,
+            on_delete=(self.clickstream.delete_of, self.models.delete_of, self.tasks.delete_of),
+            settings=self.settings.vector_store,
+        )
+
+    @cached_property
+    def clickstream(self) -> ClickstreamService:
+        return ClickstreamService(repository=self._clickstream_repository, clock=self.clock)
+
+    @cached_property
+    def forgetting(self) -> ForgettingService:
+        return ForgettingService(
+            repository=self._clickstream_repository,
+            tasks=self.tasks,
+            trained_since=self._model_repository.trained_since,
+        )
+
+    @cached_property
+    def models(self) -> ModelService:
+        return ModelService(
+            models=self._model_repository,
+            catalog=self.catalog,
+            objects=ObjectFolder(self.settings.objects),
+            clock=self.clock,
+        )
+
+    @cached_property
+    def embeddings(self) -> EmbeddingService:
+        return EmbeddingService(encoders=self.encoders, models=self.models, collections=self.collections)
+
+    @cached_property
+    def deployments(self) -> DeploymentService:
+        return DeploymentService(
+            catalog=self.catalog,
+            models=self.models,
+            tasks=self.tasks,
+            seen_within=self.settings.vector_store.seen_within,
+        )
+
+    @cached_property
+    def searches(self) -> SearchService:
+        return SearchService(
+            pool=self.pool,
+            collections=self.collections,
+            embeddings=self.embeddings,
+            clickstream=self.clickstream,
+            settings=self.settings.vector_store,
+        )
+
+    @cached_property
+    def staging(self) -> Staging:
+        return Staging(self.pool)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return Embedder(items=self.items, embeddings=self.embeddings)
+
+    @cached_property
+    def indexer(self) -> Indexer:
+        return Indexer(
+            pool=self.pool,
+            staging=self.staging,
+            items=self.items,
+            versions=self.versions,
+            collections=self.collections,
+            encoders=self.encoders,
+            embedder=self.embedder,
+            settings=self.settings.vector_store,
+        )
+
+    @cached_property
+    def ingester(self) -> Ingester:
+        return Ingester(collections=self.collections, staging=self.staging, indexer=self.indexer)
+
+    @cached_property
+    def deleter(self) -> Deleter:
+        return Deleter(
+            pool=self.pool,
+            staging=self.staging,
+            items=self.items,
+            collections=self.collections,
+            indexer=self.indexer,
+        )
+
+    @cached_property
+    def reindexer(self) -> Reindexer:
+        return Reindexer(
+            pool=self.pool,
+            catalog=self.catalog,
+            versions=self.versions,
+            items=self.items,
+            collections=self.collections,
+            encoders=self.encoders,
+            embedder=self.embedder,
+            settings=self.settings.upsertion,
+            store_settings=self.settings.vector_store,
+        )
+
+    @cached_property
+    def upsertion(self) -> UpsertionService:
+        return UpsertionService(
+            pool=self.pool,
+            staging=self.staging,
+            items=self.items,
+            indexer=self.indexer,
+            reindexer=self.reindexer,
+            versions=self.versions,
+            collections=self.collections,
+            models=self.models,
+            tasks=self.tasks,
+            settings=self.settings.upsertion,
+        )
+
+    @cached_property
+    def fine_tuning(self) -> FineTuningService:
+        return FineTuningService(collections=self.collections, models=self.models, tasks=self.tasks, clock=self.clock)
 
 
 @asynccontextmanager
@@ -89,87 +248,8 @@ async def open_container(
         encoders = Encoders(settings.inference)
         queue = JobQueue(broker or open_broker(settings.redis))
         try:
-            yield _compose(settings, pool=pool, database=database, queue=queue, encoders=encoders, clock=clock)
+            yield Container(
+                settings=settings, pool=pool, database=database, queue=queue, encoders=encoders, clock=clock
+            )
         finally:
             encoders.close()
-
-
-def _compose(
-    settings: Settings,
-    *,
-    pool: Pool,
-    database: Database,
-    queue: JobQueue,
-    encoders: Encoders,
-    clock: Clock,
-) -> Container:
-    plugins = find_plugins(settings.plugins)
-    catalog, items, staging = Catalog(pool), ItemStore(pool), Staging(pool)
-    task_repository, sessions, model_records = TaskRepository(), ClickstreamRepository(), ModelRepository()
-    tasks = TaskService(tasks=task_repository, queue=queue, clock=clock, settings=settings.tasks)
-    models = ModelService(
-        models=model_records,
-        catalog=catalog,
-        objects=ObjectFolder(settings.objects),
-        clock=clock,
-    )
-    clickstream = ClickstreamService(repository=sessions, clock=clock)
-    collections = CollectionService(
-        catalog=catalog,
-        plugins=plugins,
-        dimensions_of=encoders.dimensions_of,
-        on_delete=(clickstream.delete_of, models.delete_of, tasks.delete_of),
-        settings=settings.vector_store,
-    )
-    embeddings = EmbeddingService(encoders=encoders, models=models, collections=collections)
-    deployments = DeploymentService(
-        catalog=catalog,
-        models=models,
-        tasks=tasks,
-        seen_within=settings.vector_store.seen_within,
-    )
-    searches = SearchService(
-        pool=pool,
-        collections=collections,
-        embeddings=embeddings,
-        clickstream=clickstream,
-        settings=settings.vector_store,
-    )
-    indexer = Indexer(
-        pool=pool,
-        staging=staging,
-        items=items,
-        collections=collections,
-        embeddings=embeddings,
-        settings=settings.vector_store,
-    )
-    return Container(
-        settings=settings,
-        pool=pool,
-        database=database,
-        queue=queue,
-        plugins=plugins,
-        encoders=encoders,
-        catalog=catalog,
-        collections=collections,
-        items=items,
-        tasks=tasks,
-        runner=TaskRunner(tasks=task_repository, clock=clock, settings=settings.tasks),
-        sweeper=Sweeper(tasks=task_repository, service=tasks, clock=clock, settings=settings.tasks),
-        models=models,
-        embeddings=embeddings,
-        deployments=deployments,
-        clickstream=clickstream,
-        forgetting=ForgettingService(repository=sessions, tasks=tasks, trained_since=model_records.trained_since),
-        searches=searches,
-        indexer=indexer,
-        upsertion=UpsertionService(
-            pool=pool,
-            staging=staging,
-            items=items,
-            indexer=indexer,
-            collections=collections,
-            tasks=tasks,
-        ),
-        fine_tuning=FineTuningService(collections=collections, models=models, tasks=tasks, clock=clock),
-    )

@@ -16,6 +16,7 @@ from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import FieldError, InvalidError
 from embedding_studio.tasks import TaskSettings
+from embedding_studio.upsertion import UpsertionSettings
 from embedding_studio.vector_store import VectorStoreSettings
 
 __all__ = ["PREFIX", "ApiSettings", "LogSettings", "MlflowSettings", "Settings", "load_settings"]
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     redis: RedisSettings
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     vector_store: VectorStoreSettings = Field(default_factory=VectorStoreSettings)
+    upsertion: UpsertionSettings = Field(default_factory=UpsertionSettings)
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)

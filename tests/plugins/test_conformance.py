@@ -1,21 +1,29 @@
 """Every shipped plugin conforms, whatever the payload."""
 
 import ast
+from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from embedding_studio.clickstream import EventType
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import EmbeddingPlugin, EventGains, FieldsText, find_plugins
 from embedding_studio.sdk.conformance import EVENT_TYPES, check
+from embedding_studio.sdk.encoder import SentenceEncoder
+from embedding_studio.sdk.images import ImageFields
+from embedding_studio.sdk.pieces import Text
+from embedding_studio.sdk.splitting import TokenSplitter
+from embedding_studio.sdk.text import TextPiece
 
 FILES = sorted(shipped("plugins").glob("*.py"))
 PLUGINS = find_plugins(shipped("plugins")).working()
+CALLS = count()
 known = st.sampled_from(["title", "name", "text", "year", "genres", "countries", "cast", "directors", "oscars"])
 names = known | st.text(max_size=5)
 values = st.recursive(
@@ -47,13 +55,64 @@ def test_gains_are_tried_with_every_type_of_event() -> None:
     assert set(EVENT_TYPES) == set(get_args(EventType))
 
 
-def test_text_that_is_empty_does_not_conform() -> None:
-    class Empty(FieldsText):
-        def build(self) -> Any:
-            return lambda _payload: [""]
+def giving(text_of: Any) -> EmbeddingPlugin:
+    class Part(FieldsText):
+        def build(self, tokenizer: Tokenizer | None = None) -> Any:
+            assert tokenizer is not None
+            return text_of
 
-    with pytest.raises(InvalidError, match="text"):
-        check(EmbeddingPlugin(name="empty", text=Empty()), payloads=[{}])
+    return EmbeddingPlugin(name="odd", text=Part())
+
+
+@pytest.mark.parametrize(
+    ("text_of", "wrong"),
+    [
+        (lambda _payload: ["a string"], "list of TextPiece"),
+        (lambda _payload: None, "list of TextPiece"),
+        (lambda _payload: [TextPiece(" ")], "must not be blank"),
+        (lambda payload: [TextPiece(payload["title"])], "KeyError"),
+        (lambda payload: payload.update(seen=True) or [], "changes the payload"),
+        (lambda _payload: [TextPiece(f"call {next(CALLS)}")], "the second time"),
+    ],
+)
+def test_text_that_is_not_what_was_agreed_does_not_conform(text_of: Any, wrong: str) -> None:
+    with pytest.raises(InvalidError, match=wrong):
+        check(giving(text_of), payloads=[{}])
+
+
+def test_images_conform_too() -> None:
+    check(EmbeddingPlugin(name="pictures", text=None, images=ImageFields()), payloads=[{"image": "?"}, {}])
+
+    class Part(ImageFields):
+        def build(self) -> Any:
+            return lambda _payload, _source: [b"pixels"]
+
+    with pytest.raises(InvalidError, match="list of ImageRef"):
+        check(EmbeddingPlugin(name="pictures", images=Part()), payloads=[{}])
+
+
+def test_a_splitter_must_reckon_with_the_prompt_of_the_encoder() -> None:
+    encoder = SentenceEncoder(item_prompt="passage: ")
+    fitting = Text(split=TokenSplitter(64, prompt="passage: "))
+    check(EmbeddingPlugin(name="a", encoder=encoder, text=fitting), payloads=[{"title": "word " * 200}])
+    with pytest.raises(InvalidError, match="prompt"):
+        check(EmbeddingPlugin(name="a", encoder=encoder, text=Text(split=TokenSplitter(64))), payloads=[])
+
+
+def test_a_payload_may_be_refused() -> None:
+    def refuse(_payload: object) -> list[TextPiece]:
+        raise InvalidError("too long")
+
+    check(giving(refuse), payloads=[{}])
+
+
+def test_text_that_cannot_be_built_does_not_conform() -> None:
+    class Unbuildable(FieldsText):
+        def build(self, tokenizer: Tokenizer | None = None) -> Any:
+            raise ValueError(f"size is above what {type(tokenizer).__name__} takes")
+
+    with pytest.raises(InvalidError, match="above what Tokenizer takes"):
+        check(EmbeddingPlugin(name="unbuildable", text=Unbuildable()), payloads=[])
 
 
 def test_a_gain_out_of_range_does_not_conform() -> None:

@@ -24,7 +24,7 @@ from embedding_studio.search.http import SearchController
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Idempotency
 from embedding_studio.tasks.http import TaskController
-from embedding_studio.upsertion.http import ItemController
+from embedding_studio.upsertion.http import ContentController, ItemController
 from embedding_studio.vector_store.http import CollectionController
 
 __all__ = ["create_app"]
@@ -34,6 +34,7 @@ _CONTROLLERS = (
     PluginController,
     CollectionController,
     ItemController,
+    ContentController,
     SearchController,
     ClickstreamController,
     TaskController,

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -106,8 +107,10 @@ def _encoder(settings: Settings, plugin: EmbeddingPlugin, threads: int) -> OnnxE
 
 
 def _documents_per_second(encoder: OnnxEncoder, plugin: EmbeddingPlugin, items: Sequence[dict[str, Any]]) -> float:
+    if plugin.text is None:
+        raise UnavailableError("the plugin `movies` makes no text")
     text_of = plugin.text.build()
-    texts = [text for item in items for text in text_of(item["payload"])]
+    texts = [piece.text for item in items for piece in text_of(item["payload"])]
     started = time.perf_counter()
     encoder.encode(texts, "item")
     return len(texts) / (time.perf_counter() - started)
@@ -144,7 +147,7 @@ async def _search(
     request = _client(host, port)
     api, encode, sql = [], [], []
     async with open_pool(settings.postgres) as pool, pool.acquire() as connection:
-        collection = await Catalog(pool).get(_NAME)
+        collection = await Catalog(pool, grace=timedelta(0)).get(_NAME)
         statement = await connection.prepare(
             f"SELECT item_id, embedding <=> $1 FROM parts_{collection.id}_{collection.index_version}"  # noqa: S608  # our own numbers
             f" ORDER BY embedding <=> $1 LIMIT {_LIMIT}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from embedding_studio.inference.deployment import DeploymentService
 from embedding_studio.inference.jobs import DEPLOY
+from embedding_studio.ml.clip import export_clip
 from embedding_studio.ml.export import export_encoder
 from embedding_studio.sdk import EncoderSource
 from embedding_studio.tasks import Handler, Job
@@ -25,9 +26,9 @@ def export_missing(sources: Sequence[EncoderSource], folder: Path) -> None:
         InvalidError: A model is of a kind that cannot be served.
     """
     for source in sources:
-        export_encoder(
-            source.model,
-            folder / source.key,
-            query_prompt=source.query_prompt,
-            item_prompt=source.item_prompt,
-        )
+        match source.kind:
+            case "text":
+                prompts = {"query_prompt": source.query_prompt, "item_prompt": source.item_prompt}
+                export_encoder(source.model, folder / source.key, **prompts)
+            case "clip":
+                export_clip(source.model, folder / source.key)

@@ -1,11 +1,13 @@
 """The encoders of this process: loaded when first needed, then kept."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from embedding_studio.inference.batcher import Batcher
 from embedding_studio.inference.errors import BrokenModelError, EncoderNotReadyError, NoEncoderError
@@ -57,11 +59,40 @@ class Encoders:
         if len(texts) <= _INTERACTIVE:
             async with asyncio.timeout(self._settings.timeout):
                 return await batcher.encode(texts, kind)
+        return await self._in_bulk(partial(encoder.encode, list(texts), kind))
+
+    async def encode_images(self, source: EncoderSource, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """The vectors of the images, float32 (images, dimensions), in their order, in the space of the texts.
+
+        Args:
+            source: Of kind `clip`.
+            images: RGB, each (size, size, 3) of the size that the encoder takes.
+
+        Raises:
+            InvalidError: The encoder takes no images, or not of this size.
+            EncoderNotReadyError: The encoder was not exported yet.
+            BrokenModelError: What is stored of the encoder is not what was exported.
+            UnavailableError: Too many large batches wait already.
+        """
+        encoder, _ = await self._load(source)
+        return await self._in_bulk(partial(encoder.encode_images, list(images)))
+
+    async def tokenizer_of(self, source: EncoderSource) -> Tokenizer:
+        """The encoder's own tokenizer, not to be changed; it cuts where the encoder does.
+
+        Raises:
+            EncoderNotReadyError: The encoder was not exported yet.
+            BrokenModelError: What is stored of the encoder is not what was exported.
+        """
+        encoder, _ = await self._load(source)
+        return encoder.tokenizer
+
+    async def _in_bulk(self, encode: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
         if self._bulk_waiting >= _BULK_WAITING:
             raise UnavailableError("too many batches wait to be embedded")
         self._bulk_waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._bulk, encoder.encode, list(texts), kind)
+            return await asyncio.get_running_loop().run_in_executor(self._bulk, encode)
         finally:
             self._bulk_waiting -= 1
 

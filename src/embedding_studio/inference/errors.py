@@ -8,6 +8,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoEncoderError",
     "NothingToRollBackError",
+    "OtherEncoderError",
     "RefusedModelError",
 ]
 
@@ -40,6 +41,13 @@ class NoEncoderError(InvalidError):
 
     def __init__(self) -> None:
         super().__init__("this collection's items bring their own vectors; there is no encoder for texts")
+
+
+class OtherEncoderError(ConflictError):
+    """The model adapts the vectors of another encoder than the one that made the index."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"model version {version} was trained on another encoder's vectors; train a new one")
 
 
 class RefusedModelError(ConflictError):

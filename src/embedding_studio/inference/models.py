@@ -13,14 +13,16 @@ __all__ = ["ModelVersion"]
 class ModelVersion(Document):
     """A model that was trained for a collection, with the gate's record of it.
 
-    `artifact` is the key of the adapter among the objects, `artifact_sha256` what its bytes must hash to. `result` is
-    what the training task answered. `compared_with` is the deployment that the gate judged the model against.
+    `encoder` is the key of the encoder whose vectors the model adapts. `artifact` is the key of the adapter among the
+    objects, `artifact_sha256` what its bytes must hash to. `result` is what the training task answered.
+    `compared_with` is the deployment that the gate judged the model against.
     """
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
     collection: str
     collection_id: int
     version: int
+    encoder: str = ""
     track: str
     parent: int
     task_id: str

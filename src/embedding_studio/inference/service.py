@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from embedding_studio.inference.adapter import QueryAdapter
 from embedding_studio.inference.encoders import Encoders
-from embedding_studio.inference.errors import BrokenModelError, ModelNotFoundError, NoEncoderError
+from embedding_studio.inference.errors import BrokenModelError, ModelNotFoundError, NoEncoderError, OtherEncoderError
 from embedding_studio.inference.models import ModelVersion
 from embedding_studio.inference.repository import ModelRepository
 from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.kernel.encoder import TextKind
 from embedding_studio.kernel.errors import NotFoundError
 from embedding_studio.kernel.time import Clock
+from embedding_studio.sdk import EncoderSource
 from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection, CollectionService
 
 __all__ = ["EmbeddingService", "ModelService", "NewModel"]
@@ -53,7 +54,7 @@ class ModelService:
         self._catalog = catalog
         self._objects = objects
         self._clock = clock
-        self._adapters: dict[tuple[int, int], QueryAdapter] = {}
+        self._adapters: dict[tuple[int, int, EncoderSource | None], QueryAdapter] = {}
 
     async def register(self, collection: Collection, new: NewModel) -> ModelVersion:
         """Keep a trained model; the same task registers one version however often it runs."""
@@ -66,6 +67,7 @@ class ModelService:
             id=f"{collection.id}-{version}",
             collection=collection.name,
             collection_id=collection.id,
+            encoder=collection.encoder.key if collection.encoder else "",
             version=version,
             track=new.track,
             parent=new.parent,
@@ -106,12 +108,16 @@ class ModelService:
         Raises:
             ModelNotFoundError: There is no such version.
             BrokenModelError: The stored bytes are not those that were registered.
+            OtherEncoderError: It was trained on vectors of another encoder than the index's.
         """
         if version == BASE_MODEL_VERSION:
             return None
-        key = (collection.id, version)
+        key = (collection.id, version, collection.encoder)
         if key not in self._adapters:
-            self._adapters[key] = await self._load(await self.get(collection, version), collection.dimensions)
+            model = await self.get(collection, version)
+            if collection.encoder and model.encoder not in ("", collection.encoder.key):
+                raise OtherEncoderError(version)
+            self._adapters[key] = await self._load(model, collection.dimensions)
             if len(self._adapters) > _KEPT_ADAPTERS:
                 del self._adapters[next(iter(self._adapters))]
         return self._adapters[key]
@@ -143,6 +149,36 @@ class EmbeddingService:
         self._models = models
         self._collections = collections
 
+    def encoder_of(self, collection: Collection) -> EncoderSource | None:
+        """What made the vectors of the collection's index; None where items bring their own."""
+        encoder = self._collections.plugin_of(collection).encoder
+        return (collection.encoder or encoder.build()) if encoder else None
+
+    async def embed_items(self, source: EncoderSource | None, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of item texts, float32 (texts, dimensions).
+
+        Raises:
+            NoEncoderError: There is no encoder.
+            UnavailableError: The encoder is not ready, or busy beyond its limit.
+        """
+        if source is None:
+            raise NoEncoderError
+        return await self._encoders.encode(source, texts, "item")
+
+    async def embed_images(
+        self, source: EncoderSource | None, images: Sequence[NDArray[np.uint8]]
+    ) -> NDArray[np.float32]:
+        """The vectors of images, each uint8 (size, size, 3), as float32 (images, dimensions).
+
+        Raises:
+            NoEncoderError: There is no encoder.
+            InvalidError: The encoder knows no images.
+            UnavailableError: The encoder is not ready, or busy beyond its limit.
+        """
+        if source is None:
+            raise NoEncoderError
+        return await self._encoders.encode_images(source, images)
+
     async def embed(
         self,
         collection: Collection,
@@ -158,10 +194,10 @@ class EmbeddingService:
             ModelNotFoundError: There is no such version.
             UnavailableError: The encoder is not ready, or busy beyond its limit.
         """
-        encoder = self._collections.plugin_of(collection).encoder
-        if encoder is None:
+        source = self.encoder_of(collection)
+        if source is None:
             raise NoEncoderError
-        vectors = await self._encoders.encode(encoder.build(), texts, kind)
+        vectors = await self._encoders.encode(source, texts, kind)
         if kind == "item":
             return vectors
         adapter = await self._models.adapter(collection, model_version or collection.model_version)

@@ -18,23 +18,27 @@ class EncoderDescription:
         source: Model name or hub id the weights came from.
         query_prompt: Text put before every query.
         item_prompt: Text put before every item text.
-        pooling: How token vectors become one vector: `mean` or `cls`.
+        pooling: How token vectors become one vector: their `mean`, that of the first (`cls`) or of the last (`eos`).
         max_length: Tokens kept of a text, special tokens included.
         normalize: Whether vectors leave the encoder with Euclidean norm 1.
         dimensions: Length of a vector.
         tokenizer_sha256: Of the `tokenizer.json` beside the description.
         graph_sha256: Of the `model.onnx` beside the description.
+        image_size: Side in pixels of the images that the encoder takes; None if it takes texts alone.
+        image_graph_sha256: Of the `image.onnx` beside the description; None if there is none.
     """
 
     source: str
     query_prompt: str
     item_prompt: str
-    pooling: Literal["mean", "cls"]
+    pooling: Literal["mean", "cls", "eos"]
     max_length: int
     normalize: bool
     dimensions: int
     tokenizer_sha256: str
     graph_sha256: str
+    image_size: int | None = None
+    image_graph_sha256: str | None = None
 
     def prompt(self, kind: TextKind) -> str:
         """The text put before a text of this kind."""

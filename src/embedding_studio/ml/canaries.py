@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["CANARY_TEXTS", "verify", "write_canaries"]
+__all__ = ["CANARY_TEXTS", "compare", "verify", "write_canaries"]
 
 CANARY_TEXTS = (
     "red leather sofa",
@@ -45,8 +45,8 @@ def verify(folder: Path, *, prompt: str, max_length: int) -> None:
     tokenizer.enable_truncation(max_length)
     tokenizer.enable_padding()
     texts = [prompt + text for text in CANARY_TEXTS]
-    _compare(np.concatenate([_by_onnx(session, tokenizer, [text]) for text in texts]), expected)
-    _compare(_by_onnx(session, tokenizer, texts), expected)
+    compare(np.concatenate([_by_onnx(session, tokenizer, [text]) for text in texts]), expected)
+    compare(_by_onnx(session, tokenizer, texts), expected)
 
 
 def _by_onnx(session: ort.InferenceSession, tokenizer: Tokenizer, texts: list[str]) -> Vectors:
@@ -56,7 +56,8 @@ def _by_onnx(session: ort.InferenceSession, tokenizer: Tokenizer, texts: list[st
     return np.asarray(session.run(["embedding"], feed)[0], np.float32)
 
 
-def _compare(vectors: Vectors, expected: Vectors) -> None:
+def compare(vectors: Vectors, expected: Vectors) -> None:
+    """Raise InvalidError if a number of a graph's vectors differs by more than 1e-5 from the torch model's."""
     difference = float(np.abs(vectors - expected).max())
     if not difference <= TOLERANCE:
         raise InvalidError(f"the exported graph differs from the model by {difference:.1e} on the canaries")

@@ -1,14 +1,15 @@
-"""A sentence-transformers model as one ONNX graph."""
+"""A sentence-transformers model as ONNX graphs: one for texts, one for images."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 
-__all__ = ["OPSET", "write_graph"]
+__all__ = ["OPSET", "write_graph", "write_image_graph"]
 
 OPSET = 17
 
@@ -30,18 +31,60 @@ class _FinishedVectors(torch.nn.Module):
         return features["sentence_embedding"]
 
 
+class _FinishedImageVectors(torch.nn.Module):
+    """Pixels in, finished vectors out: scaled and normalised as the model's own preprocessing does it."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, model: SentenceTransformer, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.modules_in_order = torch.nn.ModuleList(model.children())
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("deviation", torch.tensor(deviation))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        scaled = (pixels.float() / 255 - self.mean) / self.deviation
+        features: dict[str, Any] = {"pixel_values": scaled.permute(0, 3, 1, 2), "modality": "image"}
+        for module in self.modules_in_order:
+            features = module(features)
+        vectors: torch.Tensor = features["sentence_embedding"]
+        return vectors
+
+
 def write_graph(model: SentenceTransformer, path: Path) -> None:
     """Write `input_ids`, `attention_mask` (int64: batch, sequence) → `embedding` (float32: batch, dimensions)."""
     example = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     axes = {0: "batch", 1: "sequence"}
+    vectors = _FinishedVectors(model, model.tokenizer.pad_token_id or 0)
+    _write(vectors, {"input_ids": (example, axes), "attention_mask": (example, axes)}, path)
+
+
+def write_image_graph(
+    model: SentenceTransformer, path: Path, *, size: int, mean: Sequence[float], deviation: Sequence[float]
+) -> None:
+    """Write `pixels` (uint8: batch, size, size, 3) → `embedding` (float32: batch, dimensions).
+
+    Args:
+        model: Takes images.
+        path: Of the graph.
+        size: Side of an image in pixels.
+        mean: Of the channels red, green and blue, where white is 1.
+        deviation: Standard deviation of the channels.
+    """
+    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
+    _write(_FinishedImageVectors(model, mean, deviation), {"pixels": (example, {0: "batch"})}, path)
+
+
+def _write(module: torch.nn.Module, inputs: Mapping[str, tuple[torch.Tensor, dict[int, str]]], path: Path) -> None:
     with torch.no_grad(), _known_warnings():
         torch.onnx.export(
-            _FinishedVectors(model, model.tokenizer.pad_token_id or 0),
-            (example, example),
+            module,
+            tuple(example for example, _ in inputs.values()),
             path,
-            input_names=["input_ids", "attention_mask"],
+            input_names=list(inputs),
             output_names=["embedding"],
-            dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": {0: "batch"}},
+            dynamic_axes={name: axes for name, (_, axes) in inputs.items()} | {"embedding": {0: "batch"}},
             opset_version=OPSET,
             dynamo=False,
         )

@@ -8,24 +8,64 @@ Example:
         plugin = EmbeddingPlugin(name="books", text=TextTemplate(("{title} by {author}.", "{summary}")))
 """
 
+from embedding_studio.sdk.cleaning import Normalise, StripHtml
 from embedding_studio.sdk.encoder import DEFAULT_MODEL, EncoderSource, SentenceEncoder
-from embedding_studio.sdk.plugin import EmbeddingPlugin, Metric
+from embedding_studio.sdk.images import DecodeImage, ImageFields, ImagePreprocessing, ImageRef, ImagesOf
+from embedding_studio.sdk.loading import (
+    FileLoader,
+    GcsLoader,
+    HttpLoader,
+    Loaded,
+    Loader,
+    LoadFailure,
+    RowFields,
+    S3Loader,
+    SqlLoader,
+)
+from embedding_studio.sdk.pieces import JsonFieldSplitter, Text
+from embedding_studio.sdk.plugin import Aggregate, EmbeddingPlugin, LoaderPart, Metric
 from embedding_studio.sdk.registry import FoundPlugin, PluginRegistry, find_plugins
-from embedding_studio.sdk.text import FieldsText, TextOf, TextTemplate
+from embedding_studio.sdk.splitting import SentenceSplitter, SeparatorSplitter, TokenSplitter
+from embedding_studio.sdk.text import FieldsText, TextOf, TextPiece, TextTemplate, WeightedFields
 from embedding_studio.sdk.training import EventGains, GainOf
 
 __all__ = [
     "DEFAULT_MODEL",
+    "Aggregate",
+    "DecodeImage",
     "EmbeddingPlugin",
     "EncoderSource",
     "EventGains",
     "FieldsText",
+    "FileLoader",
     "FoundPlugin",
     "GainOf",
+    "GcsLoader",
+    "HttpLoader",
+    "ImageFields",
+    "ImagePreprocessing",
+    "ImageRef",
+    "ImagesOf",
+    "JsonFieldSplitter",
+    "LoadFailure",
+    "Loaded",
+    "Loader",
+    "LoaderPart",
     "Metric",
+    "Normalise",
     "PluginRegistry",
+    "RowFields",
+    "S3Loader",
     "SentenceEncoder",
+    "SentenceSplitter",
+    "SeparatorSplitter",
+    "SqlLoader",
+    "StripHtml",
+    "Text",
     "TextOf",
+    "TextPiece",
     "TextTemplate",
+    "TokenSplitter",
+    "WeightedFields",
     "find_plugins",
 ]

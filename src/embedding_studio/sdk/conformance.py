@@ -10,32 +10,49 @@ Example:
             check(plugin, payloads=[{"title": "Emma", "author": "Jane Austen"}, {}])
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
 from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.sdk.images import ImageFields, ImageRef
+from embedding_studio.sdk.pieces import Text, TextPart
 from embedding_studio.sdk.plugin import EmbeddingPlugin
+from embedding_studio.sdk.splitting import TokenSplitter
+from embedding_studio.sdk.text import TextPiece
 
 __all__ = ["EVENT_TYPES", "check"]
 
 EVENT_TYPES = ("click", "view", "dwell", "like", "dismiss", "cart", "purchase", "report")
 
+_Make = Callable[[Mapping[str, Any]], object]
 
-def check(plugin: EmbeddingPlugin, *, payloads: Iterable[Mapping[str, Any]]) -> None:
+
+def check(
+    plugin: EmbeddingPlugin, *, payloads: Iterable[Mapping[str, Any]], tokenizer: Tokenizer | None = None
+) -> None:
     """Build all parts of the plugin and try them.
 
     Args:
         plugin: The plugin.
-        payloads: Such as its items have; odd ones are welcome.
+        payloads: Such as its items have; odd ones are welcome. To refuse one with InvalidError conforms.
+        tokenizer: The model's own, for plugins that split by tokens; one token a word if not given.
 
     Raises:
         InvalidError: A part does not keep to its contract; says which.
     """
     _check_encoder(plugin)
     _check_gains(plugin)
+    _check_prompt(plugin)
+    parts = [(part, kind, build(), build()) for part, kind, build in _parts(plugin, tokenizer or _one_token_a_word())]
     for payload in payloads:
-        _check_text(plugin, payload)
+        for part, kind, make, again in parts:
+            _check_part(part, kind, make, again, payload)
 
 
 def _check_encoder(plugin: EmbeddingPlugin) -> None:
@@ -51,12 +68,52 @@ def _check_gains(plugin: EmbeddingPlugin) -> None:
                 raise InvalidError.at("training", f"the gain of {kind!r} with value {value} is not in [-1, 1]")
 
 
-def _check_text(plugin: EmbeddingPlugin, payload: Mapping[str, Any]) -> None:
+def _check_prompt(plugin: EmbeddingPlugin) -> None:
+    split = plugin.text.split if isinstance(plugin.text, Text) else None
+    if isinstance(split, TokenSplitter) and plugin.encoder and split.prompt != plugin.encoder.build().item_prompt:
+        raise InvalidError.at("text", "the prompt of the splitter is not the one that the encoder puts before items")
+
+
+def _parts(plugin: EmbeddingPlugin, tokenizer: Tokenizer) -> Iterator[tuple[str, type, Callable[[], _Make]]]:
+    if plugin.text is not None:
+        yield "text", TextPiece, partial(_build_text, plugin.text, tokenizer)
+    if plugin.images is not None:
+        yield "images", ImageRef, partial(_build_images, plugin.images)
+
+
+def _build_text(part: TextPart, tokenizer: Tokenizer) -> _Make:
+    try:
+        return part.build(tokenizer)
+    except ValueError as error:
+        raise InvalidError.at("text", f"cannot be built: {error}") from error
+
+
+def _build_images(part: ImageFields) -> _Make:
+    images_of = part.build()
+    return lambda payload: images_of(payload, None)
+
+
+def _check_part(part: str, kind: type, make: _Make, again: _Make, payload: Mapping[str, Any]) -> None:
     before = deepcopy(payload)
-    texts: object = plugin.text.build()(payload)
+    made = _made(part, make, payload)
     if payload != before:
-        raise InvalidError.at("text", "changes the payload")
-    if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
-        raise InvalidError.at("text", f"must give a list of texts that are not empty, not {texts!r}")
-    if plugin.text.build()(payload) != texts:
-        raise InvalidError.at("text", "gives other texts the second time")
+        raise InvalidError.at(part, "changes the payload")
+    if not isinstance(made, list) or not all(isinstance(one, kind) for one in made):
+        raise InvalidError.at(part, f"must give a list of {kind.__name__}, not {made!r}")
+    if not made == _made(part, make, payload) == _made(part, again, payload):
+        raise InvalidError.at(part, f"gives another list of {kind.__name__} the second time")
+
+
+def _made(part: str, make: _Make, payload: Mapping[str, Any]) -> object:
+    try:
+        return make(payload)
+    except InvalidError:
+        return []
+    except Exception as error:
+        raise InvalidError.at(part, f"fails on a payload: {type(error).__name__}: {error}") from error
+
+
+def _one_token_a_word() -> Tokenizer:
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))  # noqa: S106  # a token of text
+    tokenizer.pre_tokenizer = Whitespace()
+    return tokenizer

@@ -1,21 +1,38 @@
 """A plugin: what is particular about one kind of catalog, as data."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from embedding_studio.sdk.encoder import SentenceEncoder
-from embedding_studio.sdk.text import FieldsText, TextTemplate
+from embedding_studio.sdk.images import ImageFields, ImagePreprocessing
+from embedding_studio.sdk.loading import Loader
+from embedding_studio.sdk.pieces import TextPart
+from embedding_studio.sdk.text import FieldsText
 from embedding_studio.sdk.training import EventGains
 
-__all__ = ["EmbeddingPlugin", "Metric"]
+__all__ = ["Aggregate", "EmbeddingPlugin", "LoaderPart", "Metric"]
 
 Metric = Literal["cosine", "dot", "euclidean"]
+Aggregate = Literal["best", "mean"]
+
+
+class LoaderPart(Protocol):
+    """A part that reads items, such as `FileLoader`."""
+
+    def build(self, options: Mapping[str, Any]) -> Loader:
+        """The loader, narrowed down by the options of an ingest request."""
+        ...
+
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _PARTS = {
     "version": str,
-    "text": FieldsText | TextTemplate,
+    "text": TextPart | None,
+    "images": ImageFields | None,
+    "preprocessing": ImagePreprocessing,
+    "loaders": Mapping,
     "encoder": SentenceEncoder | None,
     "training": EventGains,
 }
@@ -28,7 +45,11 @@ class EmbeddingPlugin:
     Attributes:
         name: What collections call it.
         version: Shown by `embedding-studio plugins`.
-        text: Makes the texts of an item's parts from its payload.
+        text: Makes the texts of an item's parts from its payload; None where only images speak.
+        images: Says where the images of an item come from; they want an encoder that knows images.
+        preprocessing: Makes of an image's bytes what the encoder sees.
+        loaders: Where `ingest` reads items and content from, by name.
+        aggregate: Whether an item is found by the best of its parts, or by the weighted mean of all.
         encoder: Makes vectors of texts; None where every item brings its own vector.
         metric: The similarity of collections that do not choose one.
         training: How events become gains.
@@ -36,7 +57,11 @@ class EmbeddingPlugin:
 
     name: str
     version: str = "1"
-    text: FieldsText | TextTemplate = field(default_factory=FieldsText)
+    text: TextPart | None = field(default_factory=FieldsText)
+    images: ImageFields | None = None
+    preprocessing: ImagePreprocessing = field(default_factory=ImagePreprocessing)
+    loaders: Mapping[str, LoaderPart] = field(default_factory=dict)
+    aggregate: Aggregate = "best"
     encoder: SentenceEncoder | None = field(default_factory=SentenceEncoder)
     metric: Metric = "cosine"
     training: EventGains = field(default_factory=EventGains)
@@ -47,6 +72,8 @@ class EmbeddingPlugin:
             raise ValueError(f"a plugin's name must match {_NAME.pattern}, not {self.name!r}")
         if self.metric not in get_args(Metric):
             raise ValueError(f"metric must be one of {', '.join(get_args(Metric))}, not {self.metric!r}")
+        if self.aggregate not in get_args(Aggregate):
+            raise ValueError(f"aggregate must be one of {', '.join(get_args(Aggregate))}, not {self.aggregate!r}")
         for part, kind in _PARTS.items():
             if not isinstance(value := getattr(self, part), kind):
                 raise TypeError(f"{part} must not be {type(value).__name__}")

@@ -1,14 +1,37 @@
-"""Parts that make the text of an item."""
+"""Parts that make the texts of an item."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-__all__ = ["FieldsText", "TextOf", "TextTemplate"]
+from tokenizers import Tokenizer
 
-TextOf = Callable[[Mapping[str, Any]], list[str]]
-"""Makes the texts of an item's parts from its payload: one string a part, none where there is nothing to say."""
+__all__ = ["FieldsText", "TextOf", "TextPiece", "TextTemplate", "WeightedFields"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """What becomes one part of an item.
+
+    Attributes:
+        text: Not blank.
+        weight: Above 0; counts where the plugin takes the mean of an item's parts.
+    """
+
+    text: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a blank text, and a weight that no mean can be taken with."""
+        if not self.text.strip():
+            raise ValueError("the text of a piece must not be blank")
+        _check_weight(self.weight)
+
+
+TextOf = Callable[[Mapping[str, Any]], list[TextPiece]]
+"""Makes the pieces of an item from its payload: one a part, none where there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +49,38 @@ class FieldsText:
         if isinstance(self.fields, str):
             raise TypeError("fields must be a sequence of names, not one string")
 
-    def build(self) -> TextOf:
-        """A function from payload to texts."""
+    def build(self, tokenizer: Tokenizer | None = None) -> TextOf:  # noqa: ARG002  # every text part is built alike
+        """A function from payload to pieces."""
 
-        def text_of(payload: Mapping[str, Any]) -> list[str]:
-            named = [line for field in self.fields for line in _strings(payload.get(field))]
-            lines = named or [line for key in sorted(payload) for line in _strings(payload[key])]
-            text = "\n".join(line.strip() for line in lines if line.strip())
-            return [text] if text else []
+        def text_of(payload: Mapping[str, Any]) -> list[TextPiece]:
+            named = list(_strings([payload.get(name) for name in self.fields]))
+            return _pieces(_lines(named or payload))
 
         return text_of
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedFields:
+    """A piece for each field that is present, with the field's weight; an item that has none of them has no text.
+
+    Attributes:
+        fields: Top-level fields to weights above 0, in the order in which they are read.
+    """
+
+    fields: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        """Refuse no fields, and weights that no mean can be taken with."""
+        if not self.fields:
+            raise ValueError("fields must name a field")
+        for weight in self.fields.values():
+            _check_weight(weight)
+
+    def build(self, tokenizer: Tokenizer | None = None) -> TextOf:  # noqa: ARG002  # every text part is built alike
+        """A function from payload to pieces."""
+        return lambda payload: [
+            piece for name, weight in self.fields.items() for piece in _pieces(_lines(payload.get(name)), weight)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +103,12 @@ class TextTemplate:
         if wrong:
             raise ValueError(f"only {{field}} may stand in a phrase, doubled braces for a brace: {wrong}")
 
-    def build(self) -> TextOf:
-        """A function from payload to texts."""
+    def build(self, tokenizer: Tokenizer | None = None) -> TextOf:  # noqa: ARG002  # every text part is built alike
+        """A function from payload to pieces."""
 
-        def text_of(payload: Mapping[str, Any]) -> list[str]:
+        def text_of(payload: Mapping[str, Any]) -> list[TextPiece]:
             words = _Words({key: self._join(value) for key, value in payload.items() if value not in (None, "", [])})
-            text = " ".join(line for phrase in self.phrases if (line := words.fill(phrase)))
-            return [text] if text else []
+            return _pieces(" ".join(line for phrase in self.phrases if (line := words.fill(phrase))))
 
         return text_of
 
@@ -97,3 +141,16 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, Sequence):
         for member in value:
             yield from _strings(member)
+
+
+def _lines(value: Any) -> str:
+    return "\n".join(line.strip() for line in _strings(value) if line.strip())
+
+
+def _pieces(text: str, weight: float = 1.0) -> list[TextPiece]:
+    return [TextPiece(text, weight)] if text.strip() else []
+
+
+def _check_weight(weight: float) -> None:
+    if not (math.isfinite(weight) and weight > 0):
+        raise ValueError(f"a weight must be a number above 0, not {weight}")

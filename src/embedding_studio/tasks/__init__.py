@@ -1,7 +1,7 @@
 """The one lifecycle of long work: a document is the truth, a message only carries its id."""
 
-from embedding_studio.tasks.domain import FINISHED, FailedItem, Outcome, TaskKind, TaskState
-from embedding_studio.tasks.errors import IdempotencyConflictError, LeaseLostError, TaskNotFoundError
+from embedding_studio.tasks.domain import FINISHED, FailedItem, Outcome, Stage, TaskKind, TaskState
+from embedding_studio.tasks.errors import IdempotencyConflictError, LeaseLostError, TaskNotFoundError, TaskStateError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import IdempotencyKey, Task
 from embedding_studio.tasks.repository import TaskRepository
@@ -24,6 +24,7 @@ __all__ = [
     "Outcome",
     "Prepare",
     "Run",
+    "Stage",
     "Sweeper",
     "Task",
     "TaskKind",
@@ -33,5 +34,6 @@ __all__ = [
     "TaskService",
     "TaskSettings",
     "TaskState",
+    "TaskStateError",
     "TaskView",
 ]

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FINISHED", "FailedItem", "Outcome", "Stage", "TaskKind", "TaskState"]
+__all__ = ["FINISHED", "PAUSABLE", "RETRYABLE", "FailedItem", "Outcome", "Stage", "TaskKind", "TaskState", "Wish"]
 
 TaskKind = Literal["upsert", "delete", "ingest", "reindex", "optimize", "fine_tune", "deploy", "retire", "forget"]
 TaskState = Literal["pending", "running", "succeeded", "partial", "failed", "cancelled"]
 Stage = Literal["load", "split", "embed", "write"]
 
+Wish = Literal["cancel", "pause"]
+"""What somebody wants of a running task."""
+
+PAUSABLE: frozenset[TaskKind] = frozenset({"upsert", "delete", "ingest", "reindex"})
+"""Kinds that go on where they were stopped."""
+
+RETRYABLE: frozenset[TaskState] = frozenset({"failed", "partial"})
 FINISHED: frozenset[TaskState] = frozenset({"succeeded", "partial", "failed", "cancelled"})
 
 

@@ -2,7 +2,13 @@
 
 from embedding_studio.kernel.errors import ConflictError, NotFoundError
 
-__all__ = ["AbandonedError", "IdempotencyConflictError", "LeaseLostError", "TaskNotFoundError"]
+__all__ = [
+    "AbandonedError",
+    "IdempotencyConflictError",
+    "LeaseLostError",
+    "TaskNotFoundError",
+    "TaskStateError",
+]
 
 
 class TaskNotFoundError(NotFoundError):
@@ -19,8 +25,12 @@ class IdempotencyConflictError(ConflictError):
         super().__init__(f"the Idempotency-Key {key!r} was used with another body within 24 hours")
 
 
+class TaskStateError(ConflictError):
+    """The task's kind or state does not allow what was asked."""
+
+
 class AbandonedError(ConflictError):
-    """No attempt came to an end: each was interrupted, or took its worker down."""
+    """No attempt made progress: each was interrupted, or took its worker down."""
 
     def __init__(self, attempts: int) -> None:
         super().__init__(f"{attempts} attempts were cut short, by a time limit or by the end of their worker")

@@ -1,13 +1,13 @@
-"""GET /tasks."""
+"""The endpoints of tasks."""
 
 from typing import Annotated
 
-from litestar import Controller, get
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from embedding_studio.tasks.domain import TaskKind, TaskState
-from embedding_studio.tasks.schemas import TaskPage, TaskView
+from embedding_studio.tasks.schemas import Accepted, TaskPage, TaskView
 from embedding_studio.tasks.service import TaskService
 
 __all__ = ["TaskController"]
@@ -38,3 +38,23 @@ class TaskController(Controller):
     async def get_task(self, tasks: NamedDependency[TaskService], task_id: FromPath[str]) -> TaskView:
         """Look at a task."""
         return TaskView.of(await tasks.get(task_id))
+
+    @post("/{task_id:str}/cancel", status_code=202)
+    async def cancel_task(self, tasks: NamedDependency[TaskService], task_id: FromPath[str]) -> Accepted:
+        """Stop a task; what it has done stays done."""
+        return Accepted((await tasks.cancel(task_id)).id)
+
+    @post("/{task_id:str}/retry", status_code=202)
+    async def retry_task(self, tasks: NamedDependency[TaskService], task_id: FromPath[str]) -> Accepted:
+        """Try the failed items of a task again."""
+        return Accepted((await tasks.retry(task_id)).id)
+
+    @post("/{task_id:str}/pause", status_code=202)
+    async def pause_task(self, tasks: NamedDependency[TaskService], task_id: FromPath[str]) -> Accepted:
+        """Stop a task so that it can go on where it was."""
+        return Accepted((await tasks.pause(task_id, paused=True)).id)
+
+    @post("/{task_id:str}/resume", status_code=202)
+    async def resume_task(self, tasks: NamedDependency[TaskService], task_id: FromPath[str]) -> Accepted:
+        """Let a paused task go on."""
+        return Accepted((await tasks.pause(task_id, paused=False)).id)

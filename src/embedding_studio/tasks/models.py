@@ -33,7 +33,8 @@ class Task(Document):
     """One piece of long work.
 
     `lease_until` and `lease_owner` say which worker has it; a task whose lease has run out belongs to nobody.
-    `not_before` delays the next attempt.
+    `not_before` delays the next attempt. `attempts` counts all of them, `fruitless` those since the last progress.
+    `retries` counts how often somebody asked to try the failed items again.
     """
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
@@ -44,6 +45,10 @@ class Task(Document):
     state: TaskState = "pending"
     progress: Progress = Field(default_factory=Progress)
     attempts: int = 0
+    fruitless: int = 0
+    retries: int = 0
+    cancel_requested: bool = False
+    paused: bool = False
     failed_items: list[Failure] = Field(default_factory=list)
     failed_total: int = 0
     result: dict[str, Any] | None = None

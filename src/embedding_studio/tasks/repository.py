@@ -1,13 +1,13 @@
 """Every query on tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from embedding_studio.tasks.domain import FINISHED, Outcome, TaskKind, TaskState
+from embedding_studio.tasks.domain import FINISHED, RETRYABLE, Outcome, TaskKind, TaskState, Wish
 from embedding_studio.tasks.models import IdempotencyKey, Task
 
 __all__ = ["TaskRepository"]
@@ -59,7 +59,7 @@ class TaskRepository:
         free = {"$or": [{"lease_until": None}, {"lease_until": {"$lte": at}}]}
         due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
         document = await Task.get_pymongo_collection().find_one_and_update(
-            {"_id": task_id, "state": {"$in": ["pending", "running"]}, "$and": [free, due]},
+            {"_id": task_id, "state": {"$in": ["pending", "running"]}, "paused": {"$ne": True}, "$and": [free, due]},
             [
                 {
                     "$set": {
@@ -67,6 +67,7 @@ class TaskRepository:
                         "lease_owner": owner,
                         "lease_until": until,
                         "attempts": {"$add": ["$attempts", 1]},
+                        "fruitless": {"$add": [{"$ifNull": ["$fruitless", 0]}, 1]},
                         "started_at": {"$ifNull": ["$started_at", at]},
                     },
                 },
@@ -75,13 +76,21 @@ class TaskRepository:
         )
         return Task.model_validate(document) if document else None
 
-    async def renew(self, task_id: str, *, owner: str, until: datetime) -> bool:
-        """Extend the lease; False if another worker holds the task now."""
-        return await self._update_owned(task_id, owner, {"$set": {"lease_until": until}})
+    async def renew(self, task_id: str, *, owner: str, until: datetime) -> tuple[bool, Wish | None]:
+        """Extend the lease; says whether the task is still the owner's, and what somebody wants of it."""
+        document = await Task.get_pymongo_collection().find_one_and_update(
+            {"_id": task_id, "lease_owner": owner, "state": "running"},
+            {"$set": {"lease_until": until}},
+            projection={"cancel_requested": 1, "paused": 1},
+        )
+        if document is None:
+            return False, None
+        return True, "cancel" if document.get("cancel_requested") else "pause" if document.get("paused") else None
 
     async def advance(self, task_id: str, *, owner: str, done: int, total: int) -> bool:
         """Write the progress."""
-        return await self._update_owned(task_id, owner, {"$set": {"progress": {"done": done, "total": total}}})
+        change = {"progress": {"done": done, "total": total}, "fruitless": 0}
+        return await self._update_owned(task_id, owner, {"$set": change})
 
     async def remember(self, task_id: str, *, owner: str, facts: Mapping[str, object]) -> bool:
         """Add to the payload."""
@@ -103,6 +112,53 @@ class TaskRepository:
         """End the task with a problem and give back the lease."""
         return await self._end(task_id, owner, {"state": "failed", "error": error}, at)
 
+    async def cancelled(self, task_id: str, *, owner: str, at: datetime) -> bool:
+        """End the task as cancelled and give back the lease."""
+        return await self._end(task_id, owner, {"state": "cancelled"}, at)
+
+    async def cancel(self, task_id: str, at: datetime) -> bool:
+        """Cancel a task that no live worker has, or ask the worker that has it to stop; False if it has finished."""
+        tasks = Task.get_pymongo_collection()
+        end = {"state": "cancelled", "finished_at": at, "cancel_requested": True}
+        idle = {"_id": task_id, "$or": [{"state": "pending"}, {"state": "running", "lease_until": {"$lte": at}}]}
+        if (await tasks.update_one(idle, {"$set": end})).matched_count:
+            return True
+        wish = {"$set": {"cancel_requested": True}}
+        return (await tasks.update_one({"_id": task_id, "state": "running"}, wish)).matched_count == 1
+
+    async def pause(self, task_id: str, *, paused: bool) -> bool:
+        """Stop or release a task that has not finished; False if it has."""
+        criteria = {"_id": task_id, "state": {"$in": ["pending", "running"]}}
+        answer = await Task.get_pymongo_collection().update_one(criteria, {"$set": {"paused": paused, "sent_at": None}})
+        return answer.matched_count == 1
+
+    async def retry(self, task_id: str) -> Task | None:
+        """Let a task that failed, in whole or in part, wait again; None if it has not."""
+        fresh = {
+            "state": "pending",
+            "fruitless": 0,
+            "failed_items": [],
+            "failed_total": 0,
+            "error": None,
+            "result": None,
+            "finished_at": None,
+            "not_before": None,
+            "sent_at": None,
+            "cancel_requested": False,
+        }
+        document = await Task.get_pymongo_collection().find_one_and_update(
+            {"_id": task_id, "state": {"$in": list(RETRYABLE)}},
+            {"$set": fresh, "$inc": {"retries": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return Task.model_validate(document) if document else None
+
+    async def finished(self, task_ids: Sequence[str]) -> set[str]:
+        """Those of the tasks that have ended, or are gone."""
+        criteria = {"_id": {"$in": list(task_ids)}, "state": {"$nin": list(FINISHED)}}
+        open_tasks = Task.get_pymongo_collection().find(criteria, {"_id": 1})
+        return set(task_ids) - {task["_id"] async for task in open_tasks}
+
     async def postpone(self, task_id: str, *, owner: str, until: datetime | None) -> bool:
         """Give the task back for a later attempt."""
         change = {"state": "pending", "not_before": until, "sent_at": None, "lease_owner": None, "lease_until": None}
@@ -112,7 +168,7 @@ class TaskRepository:
         """Tasks that nobody works on and no message was lately sent for: lost, due again, or left by a dead worker."""
         unsent = {"$or": [{"sent_at": None}, {"sent_at": {"$lte": sent_before}}]}
         due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
-        pending = {"state": "pending", **due}
+        pending = {"state": "pending", "paused": {"$ne": True}, **due}
         orphaned = {"state": "running", "lease_until": {"$lte": at}}
         return await Task.find({"$and": [unsent, {"$or": [pending, orphaned]}]}).sort("_id").limit(limit).to_list()
 

@@ -11,7 +11,7 @@ from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import Clock
-from embedding_studio.tasks.domain import Outcome
+from embedding_studio.tasks.domain import Outcome, Wish
 from embedding_studio.tasks.errors import AbandonedError, LeaseLostError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import Task
@@ -23,16 +23,26 @@ __all__ = ["Handler", "Run", "TaskRunner"]
 logger = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE = 4
+_SLOWEST_BEAT = 1.0  # seconds until a wish is heard
 
 
 class Run:
-    """One attempt at a task, as its handler sees it."""
+    """One attempt at a task, as its handler sees it.
+
+    Attributes:
+        attempts: How many there were, this one included.
+        retries: How often somebody asked to try the failed items again.
+        wish: Why the handler is being cancelled, where somebody wants that of the task.
+    """
 
     def __init__(self, task: Task, tasks: TaskRepository) -> None:
         self.task_id = task.id
         self.collection = task.collection or ""
         self.payload: dict[str, Any] = task.payload
         self.total = task.progress.total
+        self.attempts = task.attempts
+        self.retries = task.retries
+        self.wish: Wish | None = None
         self._owner = task.lease_owner or ""
         self._tasks = tasks
 
@@ -75,19 +85,19 @@ class TaskRunner:
         task = await self._tasks.claim(task_id, owner=owner, at=self._clock(), until=self._lease_end())
         if task is None:
             return
-        if task.attempts > job.max_attempts:
+        if task.fruitless > job.max_attempts:
             await self._failed(job, task, owner, AbandonedError(job.max_attempts))
             return
-        work = asyncio.ensure_future(handler(Run(task, self._tasks)))
-        heart = asyncio.create_task(self._beat(task_id, owner, work))
+        run = Run(task, self._tasks)
+        work = asyncio.ensure_future(handler(run))
+        heart = asyncio.create_task(self._beat(run, owner, work))
         try:
             outcome = await work
         except asyncio.CancelledError:
-            if heart.done():
-                logger.warning("task %s was taken over", task_id)
-                return
-            await self._tasks.postpone(task_id, owner=owner, until=None)
-            raise
+            if not heart.done():
+                await self._tasks.postpone(task_id, owner=owner, until=None)
+                raise
+            await self._stopped(run, owner)
         except LeaseLostError:
             logger.warning("task %s was taken over", task_id)
         except Exception as error:  # noqa: BLE001  # the edge: whatever a handler raises ends in the task's document
@@ -99,23 +109,33 @@ class TaskRunner:
             with suppress(asyncio.CancelledError):
                 await heart
 
-    async def _beat(self, task_id: str, owner: str, work: "asyncio.Future[Outcome]") -> None:
+    async def _beat(self, run: Run, owner: str, work: "asyncio.Future[Outcome]") -> None:
+        """Keep the lease; ends, and the work with it, when the task is lost or somebody wants it stopped."""
         while True:
-            await asyncio.sleep(self._settings.lease / _BEATS_PER_LEASE)
+            await asyncio.sleep(min(_SLOWEST_BEAT, self._settings.lease / _BEATS_PER_LEASE))
             try:
-                kept = await self._tasks.renew(task_id, owner=owner, until=self._lease_end())
+                kept, run.wish = await self._tasks.renew(run.task_id, owner=owner, until=self._lease_end())
             except OUTAGES as error:
-                logger.warning("task %s: %s", task_id, as_unavailable(error).detail)
+                logger.warning("task %s: %s", run.task_id, as_unavailable(error).detail)
                 continue
-            if not kept:
+            if run.wish or not kept:
                 work.cancel()
                 return
+
+    async def _stopped(self, run: Run, owner: str) -> None:
+        match run.wish:
+            case "cancel":
+                await self._tasks.cancelled(run.task_id, owner=owner, at=self._clock())
+            case "pause":
+                await self._tasks.postpone(run.task_id, owner=owner, until=None)
+            case None:
+                logger.warning("task %s was taken over", run.task_id)
 
     async def _failed(self, job: Job, task: Task, owner: str, error: Exception) -> None:
         known = as_unavailable(error) if isinstance(error, OUTAGES) else error
         retryable = isinstance(known, StudioError) and known.retryable
-        if retryable and task.attempts < job.max_attempts:
-            delay = self._settings.retry_delay * 2 ** (task.attempts - 1)
+        if retryable and task.fruitless < job.max_attempts:
+            delay = self._settings.retry_delay * 2 ** (task.fruitless - 1)
             logger.warning("task %s is tried again in %.0f s: %s", task.id, delay, known)
             await self._tasks.postpone(task.id, owner=owner, until=self._clock() + timedelta(seconds=delay))
             return

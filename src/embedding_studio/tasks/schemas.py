@@ -35,6 +35,7 @@ class TaskView(msgspec.Struct):
     state: TaskState
     progress: ProgressView
     attempts: int
+    paused: bool
     failed_items: list[FailedItemView]
     failed_total: int
     result: dict[str, Any] | None
@@ -53,6 +54,7 @@ class TaskView(msgspec.Struct):
             state=task.state,
             progress=ProgressView(task.progress.done, task.progress.total),
             attempts=task.attempts,
+            paused=task.paused,
             failed_items=[FailedItemView(item.id, item.stage, item.reason) for item in task.failed_items],
             failed_total=task.failed_total,
             result=task.result,

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -13,8 +13,8 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import Clock
-from embedding_studio.tasks.domain import FINISHED, TaskKind, TaskState
-from embedding_studio.tasks.errors import IdempotencyConflictError, TaskNotFoundError
+from embedding_studio.tasks.domain import FINISHED, PAUSABLE, TaskKind, TaskState
+from embedding_studio.tasks.errors import IdempotencyConflictError, TaskNotFoundError, TaskStateError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import IdempotencyKey, Task
 from embedding_studio.tasks.repository import TaskRepository
@@ -66,10 +66,20 @@ class TaskService:
         collection: str | None,
         payload: dict[str, object] | None = None,
         total: int = 0,
+        is_bulk: bool = False,
         idempotency: Idempotency | None = None,
         prepare: Prepare | None = None,
     ) -> Task:
         """Accept work: once this returns, the work will be done or reported, whatever dies.
+
+        Args:
+            job: What to do.
+            collection: Whose task it is.
+            payload: What the handler gets.
+            total: How much there is to do, in the task's own units.
+            is_bulk: Whether it is long, and may wait behind short work of its kind.
+            idempotency: The client's key; a key that is known gives the task it stands for.
+            prepare: Stores what the task will need.
 
         Raises:
             IdempotencyConflictError: The key stands for another request.
@@ -86,7 +96,7 @@ class TaskService:
         task = Task(
             id=task_id,
             kind=job.kind,
-            queue=job.queue,
+            queue=(is_bulk and job.bulk_queue) or job.queue,
             collection=collection,
             payload=payload or {},
             progress={"done": 0, "total": total},
@@ -115,6 +125,51 @@ class TaskService:
         if task is None:
             raise TaskNotFoundError(task_id)
         return task
+
+    async def cancel(self, task_id: str) -> Task:
+        """Stop a task, at once if it waits, within two seconds if it runs; what it has done stays done.
+
+        Raises:
+            TaskNotFoundError: There is none.
+            TaskStateError: It has finished.
+        """
+        return await self._change(task_id, await self._tasks.cancel(task_id, self._clock()), "has finished")
+
+    async def pause(self, task_id: str, *, paused: bool) -> Task:
+        """Stop a task so that it goes on where it was, or let it go on.
+
+        Raises:
+            TaskNotFoundError: There is none.
+            TaskStateError: It has finished, or is of a kind that cannot go on where it was.
+        """
+        if (task := await self.get(task_id)).kind not in PAUSABLE:
+            raise TaskStateError(f"a task of the kind {task.kind} cannot be paused")
+        task = await self._change(task_id, await self._tasks.pause(task_id, paused=paused), "has finished")
+        if not paused:
+            await self.send(task)
+        return task
+
+    async def retry(self, task_id: str) -> Task:
+        """Try the failed items of a task again.
+
+        Raises:
+            TaskNotFoundError: There is none.
+            TaskStateError: It has not failed, not even in part.
+        """
+        waiting = await self._tasks.retry(task_id)
+        task = await self._change(task_id, waiting is not None, "has not failed")
+        await self.send(task)
+        return task
+
+    async def _change(self, task_id: str, was_changed: bool, otherwise: str) -> Task:  # noqa: FBT001  # an outcome, no flag
+        task = await self.get(task_id)
+        if not was_changed:
+            raise TaskStateError(f"the task {task_id} {otherwise}: it is {task.state}")
+        return task
+
+    async def finished(self, task_ids: Sequence[str]) -> set[str]:
+        """Those of the tasks that have ended, or are gone."""
+        return await self._tasks.finished(task_ids)
 
     async def page(
         self,

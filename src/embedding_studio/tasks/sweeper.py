@@ -1,7 +1,8 @@
-"""Sending again what got lost, and what a dead worker left."""
+"""Sending again what got lost, and what a dead worker left; and the chores that keep other contexts tidy."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
@@ -10,11 +11,14 @@ from embedding_studio.tasks.repository import TaskRepository
 from embedding_studio.tasks.service import TaskService
 from embedding_studio.tasks.settings import TaskSettings
 
-__all__ = ["Sweeper"]
+__all__ = ["Chore", "Sweeper"]
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 100
+
+Chore = Callable[[], Awaitable[object]]
+"""Something small to be done every few seconds, by every worker; safe to do at once and twice."""
 
 
 class Sweeper:
@@ -27,11 +31,13 @@ class Sweeper:
         service: TaskService,
         clock: Clock,
         settings: TaskSettings,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._tasks = tasks
         self._service = service
         self._clock = clock
         self._settings = settings
+        self._chores = chores
 
     async def sweep(self) -> int:
         """Send one batch of forgotten tasks again; returns how many."""
@@ -45,10 +51,15 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep until cancelled; whatever goes wrong is logged and outlived, for nobody else finds lost tasks."""
         while True:
-            try:
-                await self.sweep()
-            except OUTAGES as error:
-                logger.warning("sweep skipped: %s", as_unavailable(error).detail)
-            except Exception:
-                logger.exception("sweep failed")
+            for chore in (self.sweep, *self._chores):
+                await self._do(chore)
             await asyncio.sleep(self._settings.sweep_every)
+
+    @staticmethod
+    async def _do(chore: Chore) -> None:
+        try:
+            await chore()
+        except OUTAGES as error:
+            logger.warning("sweep skipped: %s", as_unavailable(error).detail)
+        except Exception:
+            logger.exception("sweep failed")

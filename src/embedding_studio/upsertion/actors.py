@@ -1,12 +1,15 @@
 """What the upsertion workers do."""
 
 from embedding_studio.tasks import Handler, Job
+from embedding_studio.upsertion.deleting import Deleter
 from embedding_studio.upsertion.indexing import Indexer
-from embedding_studio.upsertion.jobs import UPSERT
+from embedding_studio.upsertion.ingesting import Ingester
+from embedding_studio.upsertion.jobs import DELETE, INGEST, REINDEX, UPSERT
+from embedding_studio.upsertion.reindexing import Reindexer
 
 __all__ = ["handlers"]
 
 
-def handlers(indexer: Indexer) -> dict[Job, Handler]:
+def handlers(indexer: Indexer, ingester: Ingester, deleter: Deleter, reindexer: Reindexer) -> dict[Job, Handler]:
     """The jobs of this context and what does them."""
-    return {UPSERT: indexer.run}
+    return {UPSERT: indexer.run, INGEST: ingester.run, DELETE: deleter.run, REINDEX: reindexer.run}

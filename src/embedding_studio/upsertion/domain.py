@@ -3,16 +3,19 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from embedding_studio.sdk import TextOf
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding_studio.sdk import Aggregate, Metric
 from embedding_studio.tasks import FailedItem
+from embedding_studio.vector_store import Part, Vector
 
-__all__ = ["NewItem", "PreparedItem", "StagedItem", "content_hash", "prepare"]
+__all__ = ["Content", "Loading", "NewItem", "PreparedItem", "StagedItem", "content_hash", "parts_of"]
 
-
-_LONGEST_REASON = 500
+_SHORTEST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +30,71 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class StagedItem:
-    """An item that was accepted; `seq` is its place in the order of acceptance, `ordinal` that within its task."""
+    """An item that was accepted.
+
+    Attributes:
+        seq: Its place in the order of acceptance; the highest wins.
+        ordinal: Its place within its task.
+        tries: How often a task that was cut short had it in hand.
+    """
 
     seq: int
     ordinal: int
     item: NewItem
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What a loader read, and where it goes on; a record that cannot be read comes with the reason."""
+
+    records: Sequence[tuple[NewItem, FailedItem | None]]
+    cursor: dict[str, Any] | None
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the encoder sees of one part: a text, an image, uint8 (size, size, 3), or nothing but a given vector."""
+
+    text: str | None = None
+    image: NDArray[np.uint8] | None = None
+    vector: Sequence[float] | None = None
+    weight: float = 1.0
+
+    def key(self) -> list[Any]:
+        """Equal where the vectors must be equal."""
+        image = None if self.image is None else hashlib.sha256(self.image.tobytes()).hexdigest()
+        return [self.text, image, None if self.vector is None else list(self.vector), self.weight]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedItem:
-    """A staged item with the texts of its parts; one with a given vector has one part."""
+    """An accepted item with the contents of its parts."""
 
     staged: StagedItem
-    texts: Sequence[str | None]
-    content_hash: str
+    contents: Sequence[Content]
+    content_hash: str = field(default="")
 
 
-def content_hash(texts: Sequence[str | None], vector: Sequence[float] | None) -> str:
+def content_hash(contents: Sequence[Content], aggregate: Aggregate) -> str:
     """Of all that the item's vectors are made from."""
-    return hashlib.sha256(json.dumps([list(texts), None if vector is None else list(vector)]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([aggregate, *(one.key() for one in contents)]).encode()).hexdigest()
 
 
-def prepare(staged: StagedItem, text_of: TextOf) -> PreparedItem | FailedItem:
-    """Make the item's texts; an item that its plugin cannot read, or that says nothing, has failed."""
-    item = staged.item
-    texts: list[str | None]
-    try:
-        texts = [*text_of(item.payload)]
-    except Exception as error:  # noqa: BLE001  # the edge: a plugin's code may raise anything
-        return FailedItem(item.id, "split", f"{type(error).__name__}: {error}"[:_LONGEST_REASON])
-    if item.vector is not None:
-        texts = texts[:1] or [None]
-    elif not texts:
-        return FailedItem(item.id, "split", "the payload has no text")
-    return PreparedItem(staged, texts, content_hash(texts, item.vector))
+def parts_of(
+    contents: Sequence[Content], vectors: Sequence[Vector], aggregate: Aggregate, metric: Metric
+) -> list[Part]:
+    """The parts that are stored: one a content, or a single one with the weighted mean of their vectors.
+
+    A mean is brought to length 1 where the metric is cosine; where it has no direction, the first vector stands.
+    """
+    if aggregate == "best" or len(contents) == 1:
+        return [Part(one.text, vector) for one, vector in zip(contents, vectors, strict=True)]
+    weights = np.asarray([one.weight for one in contents], np.float32)
+    mean = np.asarray((weights[:, None] * np.stack(vectors)).sum(axis=0) / weights.sum(), np.float32)
+    length = float(np.linalg.norm(mean))
+    if metric == "cosine":
+        mean = mean / length if length > _SHORTEST else vectors[0]
+    text = "\n".join(one.text for one in contents if one.text)
+    return [Part(text or None, np.asarray(mean, np.float32))]

@@ -12,13 +12,14 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from embedding_studio.kernel.errors import InvalidError, NotFoundError
 from embedding_studio.tasks import Accepted, Idempotency, TaskService, TaskView
 from embedding_studio.upsertion.domain import NewItem
-from embedding_studio.upsertion.schemas import ItemBatch, ItemBody, ItemId
+from embedding_studio.upsertion.schemas import DeleteItems, EstimateView, Ingest, ItemBatch, ItemBody, ItemId, Reindex
 from embedding_studio.upsertion.service import UpsertionService
 from embedding_studio.vector_store import StoredItem
 
-__all__ = ["ItemController", "item_id_of"]
+__all__ = ["ContentController", "ItemController", "item_id_of"]
 
 _SEGMENTS_BEFORE_ID = 6
+_ONE_ITEM = ["/{id_path:path}", "/delete"]  # an item may be called `delete`
 
 
 async def item_id_of(request: Request[Any, Any, State]) -> str:
@@ -60,7 +61,23 @@ class ItemController(Controller):
             return Response(Accepted(task.id), status_code=202)
         return Response(TaskView.of(await tasks.wait(task.id)), status_code=200)
 
-    @put("/{id_path:path}")
+    @post("/delete", status_code=202)
+    async def delete_items(
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        idempotency: NamedDependency[Idempotency | None],
+        name: FromPath[str],
+        data: JSONBody[DeleteItems],
+    ) -> Accepted:
+        """Delete items by id or by filter; what is accepted after this stays."""
+        if (data.ids is None) == (data.filter is None):
+            raise InvalidError.at("ids", "give either ids or a filter")
+        task = await upsertion.delete_many(
+            name, item_ids=data.ids or (), filter_tree=data.filter, idempotency=idempotency
+        )
+        return Accepted(task.id)
+
+    @put(_ONE_ITEM)
     async def put_item(
         self,
         upsertion: NamedDependency[UpsertionService],
@@ -73,7 +90,7 @@ class ItemController(Controller):
             raise InvalidError.at("id", "is not the id in the address")
         return await upsertion.put(name, NewItem(item_id, data.payload, data.source, data.vector))
 
-    @get("/{id_path:path}")
+    @get(_ONE_ITEM)
     async def get_item(
         self,
         upsertion: NamedDependency[UpsertionService],
@@ -83,7 +100,7 @@ class ItemController(Controller):
         """Look at an item."""
         return await upsertion.get(name, item_id)
 
-    @delete("/{id_path:path}")
+    @delete(_ONE_ITEM)
     async def delete_item(
         self,
         upsertion: NamedDependency[UpsertionService],
@@ -92,3 +109,41 @@ class ItemController(Controller):
     ) -> None:
         """Delete an item."""
         await upsertion.delete(name, item_id)
+
+
+class ContentController(Controller):
+    """All of a collection's content at once: pulled in, or moved to a new index."""
+
+    path = "/api/v1/collections/{name:str}"
+    tags = ("items",)
+
+    @post("/ingest", status_code=202)
+    async def ingest(
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        idempotency: NamedDependency[Idempotency | None],
+        name: FromPath[str],
+        data: JSONBody[Ingest],
+    ) -> Accepted:
+        """Pull items through a loader of the collection's plugin."""
+        return Accepted((await upsertion.ingest(name, data.loader, data.options, idempotency=idempotency)).id)
+
+    @post("/reindex", status_code=202)
+    async def reindex(
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        idempotency: NamedDependency[Idempotency | None],
+        name: FromPath[str],
+        data: JSONBody[Reindex],
+    ) -> Accepted:
+        """Fill a new index beside the one that serves, verify it and switch to it."""
+        task = await upsertion.reindex(
+            name, model_version=data.model_version, share=data.share, idempotency=idempotency
+        )
+        return Accepted(task.id)
+
+    @get("/reindex/estimate")
+    async def estimate(self, upsertion: NamedDependency[UpsertionService], name: FromPath[str]) -> EstimateView:
+        """Say what a reindex would take."""
+        one = await upsertion.estimate(name)
+        return EstimateView(one.items, one.parts, one.seconds, one.bytes)

@@ -1,24 +1,28 @@
 """Accepted items to searchable ones: prepare, embed, write."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
-from embedding_studio.inference import EmbeddingService
-from embedding_studio.infra.postgres import Pool
+from embedding_studio.inference import Encoders
+from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.tasks import FailedItem, Outcome, Run
-from embedding_studio.upsertion.domain import PreparedItem, StagedItem, prepare
-from embedding_studio.upsertion.staging import Staging
+from embedding_studio.upsertion.domain import StagedItem
+from embedding_studio.upsertion.embedding import Embedder
+from embedding_studio.upsertion.isolation import isolate
+from embedding_studio.upsertion.preparing import Preparer
+from embedding_studio.upsertion.staging import StagedTask, Staging
 from embedding_studio.vector_store import (
     Collection,
     CollectionService,
+    IndexVersions,
     Item,
     ItemStore,
-    Part,
     VectorStoreSettings,
     build_indexes,
+    forget_deletions,
 )
 
 __all__ = ["Indexer"]
@@ -26,13 +30,23 @@ __all__ = ["Indexer"]
 _BATCH = 256
 """Items embedded and written together: enough to sort by length, few enough to lose little in a crash."""
 
+_SUSPECT = 2
+_POISON = 5
+_LONGEST_REASON = 500
+
+Items = Sequence[tuple[int, Item]]
+"""Items by their ordinal."""
+
+Failures = Sequence[tuple[int, FailedItem]]
+"""Failed items by their ordinal."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Embedded:
-    """A batch that is ready to be written."""
+class _Batch:
+    """What is ready to be written."""
 
-    items: Sequence[Item]
-    failures: Sequence[tuple[int, FailedItem]]
+    items: Items
+    failures: Failures
 
 
 class Indexer:
@@ -44,95 +58,155 @@ class Indexer:
         pool: Pool,
         staging: Staging,
         items: ItemStore,
+        versions: IndexVersions,
         collections: CollectionService,
-        embeddings: EmbeddingService,
+        encoders: Encoders,
+        embedder: Embedder,
         settings: VectorStoreSettings,
     ) -> None:
         self._pool = pool
         self._staging = staging
         self._items = items
+        self._versions = versions
         self._collections = collections
-        self._embeddings = embeddings
+        self._encoders = encoders
+        self._embedder = embedder
         self._index_from = settings.index_from
 
     async def run(self, run: Run) -> Outcome:
-        """Index all that a task staged; the next batch is embedded while the last is written."""
+        """Index all that a task staged."""
         collection = await self._collections.current(run.collection)
-        while await self._staging.remaining(run.task_id):
-            await self._pass(run, collection)
+        await self.begin(run)
+        async with self.discarding(run):
+            await self.drain(run, collection)
+            return await self.end(run, collection)
+
+    async def begin(self, run: Run) -> StagedTask:
+        """What the task staged; where a retry was asked for, its failed items wait again.
+
+        Raises:
+            ConflictError: Nothing is left of what it staged.
+        """
+        if run.retries:
+            await self._staging.retry(run.task_id, number=run.retries)
+        task = await self._staging.task(run.task_id)
+        if task is None:
+            raise ConflictError("what this task was to do is no longer there; send it again")
+        return task
+
+    @asynccontextmanager
+    async def discarding(self, run: Run) -> AsyncIterator[None]:
+        """Drop what waits of a task that is cancelled."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if run.wish == "cancel":
+                await self._staging.discard(run.task_id)
+            raise
+
+    async def drain(self, run: Run, collection: Collection) -> None:
+        """Index what waits of the task; the next batch is embedded while the last is written."""
+        preparer = await self.preparer(collection)
+        while (task := await self._staging.task(run.task_id)) and task.waiting:
+            await self._pass(run, collection, preparer)
+
+    async def end(self, run: Run, collection: Collection) -> Outcome:
+        """Note that all is done, build the index if it is worth it, and tell what failed."""
+        await self._staging.finish(run.task_id)
+        await self.forget_deletions(collection)
         if await self._staging.is_quiet(collection):
-            await build_indexes(self._pool, collection, from_parts=self._index_from)
+            await build_indexes(self._pool, collection, collection.index_version, from_parts=self._index_from)
         failed, failures = await self._staging.failures(run.task_id)
         return Outcome.of_items(run.total, failures, failed_total=failed)
 
+    async def forget_deletions(self, collection: Collection) -> None:
+        """Drop the notes of deletions that nothing older is left for."""
+        before = await self._staging.oldest(collection)
+        async with self._pool.acquire() as connection:
+            await forget_deletions(connection, collection, before=before)
+
+    async def preparer(self, collection: Collection) -> Preparer:
+        """The parts of the collection's plugin, built."""
+        return await Preparer.of(self._collections.plugin_of(collection), self._encoders)
+
     async def index_one(self, collection: Collection, staged: StagedItem) -> FailedItem | None:
         """Index an item that is not staged; returns why it cannot be."""
+        preparer = await self.preparer(collection)
         while True:
-            embedded = await self._embed(collection, [staged])
-            if embedded.failures:
-                return embedded.failures[0][1]
+            batch = await self._embed(collection, preparer, [staged])
+            if batch.failures:
+                return batch.failures[0][1]
             async with self._pool.acquire() as connection, connection.transaction():
-                if not await self._items.write(connection, collection, embedded.items):
+                live = await self._items.hold(connection, collection)
+                if not await self._items.write(connection, collection, live, [item for _, item in batch.items]):
                     return None
 
-    async def _pass(self, run: Run, collection: Collection) -> None:
+    async def _pass(self, run: Run, collection: Collection, preparer: Preparer) -> None:
         """Go once over what waits. Items whose content another writer changed meanwhile stay for the next pass."""
         ordinal = -1
         writing: asyncio.Task[None] | None = None
-        while batch := await self._staging.next(run.task_id, after=ordinal, limit=_BATCH):
-            ordinal = batch[-1].ordinal
-            try:
-                embedded = await self._embed(collection, batch)
-            finally:
+        try:
+            while staged := await self._next(run, after=ordinal):
+                ordinal = staged[-1].ordinal
+                batch = await self._embed(collection, preparer, staged)
                 if writing:
                     await writing
-            writing = asyncio.create_task(self._write(run, collection, embedded))
-        if writing:
-            await writing
+                writing = asyncio.create_task(self._write(run, collection, batch))
+        finally:
+            if writing:
+                await writing
 
-    async def _embed(self, collection: Collection, batch: Sequence[StagedItem]) -> _Embedded:
-        text_of = self._collections.plugin_of(collection).text.build()
-        outcomes = [prepare(staged, text_of) for staged in batch]
-        prepared = [one for one in outcomes if isinstance(one, PreparedItem)]
-        known = await self._items.content_hashes(collection, [one.staged.item.id for one in prepared])
-        changed = [one for one in prepared if known.get(one.staged.item.id) != one.content_hash]
-        parts = dict(zip((one.staged.seq for one in changed), await self._parts(collection, changed), strict=True))
-        return _Embedded(
-            items=[
-                Item(
-                    id=one.staged.item.id,
-                    payload=one.staged.item.payload,
-                    source=one.staged.item.source,
-                    seq=one.staged.seq,
-                    content_hash=one.content_hash,
-                    parts=parts.get(one.staged.seq, ()),
-                )
-                for one in prepared
-            ],
-            failures=[
-                (staged.seq, one) for staged, one in zip(batch, outcomes, strict=True) if isinstance(one, FailedItem)
-            ],
-        )
+    async def _next(self, run: Run, *, after: int) -> list[StagedItem]:
+        """The next batch. One that took its worker down before is tried alone, so that it takes nothing with it."""
+        staged = await self._staging.next(run.task_id, after=after, limit=_BATCH)
+        suspect = next((place for place, one in enumerate(staged) if one.tries >= _SUSPECT), len(staged))
+        staged = staged[: max(1, suspect)]
+        if run.attempts > 1 and staged:
+            await self._staging.tried(run.task_id, [one.ordinal for one in staged])
+        return staged
 
-    async def _parts(self, collection: Collection, changed: Sequence[PreparedItem]) -> list[list[Part]]:
-        texts = [text or "" for one in changed if one.staged.item.vector is None for text in one.texts]
-        vectors = iter(await self._embeddings.embed(collection, texts, "item") if texts else ())
-        return [
-            [Part(text, next(vectors) if given is None else np.asarray(given, np.float32)) for text in one.texts]
-            for one in changed
-            for given in (one.staged.item.vector,)
+    async def _embed(self, collection: Collection, preparer: Preparer, staged: Sequence[StagedItem]) -> _Batch:
+        poison = [(one.ordinal, _poisoned(one)) for one in staged if one.tries >= _POISON]
+        prepared, unprepared = await preparer.prepare([one for one in staged if one.tries < _POISON])
+        live = await self._versions.live(collection)
+        items, failures = await self._embedder.embed(collection, live, preparer, prepared)
+        return _Batch(items, [*poison, *((one.ordinal, failed) for one, failed in unprepared), *failures])
+
+    async def _write(self, run: Run, collection: Collection, batch: _Batch) -> None:
+        async def attempt(items: Items) -> list[None]:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._write_items(connection, run, collection, items)
+            return []
+
+        _, failed = await isolate(batch.items, attempt) if batch.items else ([], [])
+        failures = [
+            *batch.failures,
+            *(
+                (ordinal, FailedItem(item.id, "write", f"{type(error).__name__}: {error}"[:_LONGEST_REASON]))
+                for (ordinal, item), error in failed
+            ),
         ]
+        if failures:
+            await self._fail(run, failures)
+        task = await self._staging.task(run.task_id)
+        if task:
+            await run.advance(task.total - task.waiting, task.total)
 
-    async def _write(self, run: Run, collection: Collection, embedded: _Embedded) -> None:
-        seqs = [item.seq for item in embedded.items]
+    async def _write_items(self, connection: Connection, run: Run, collection: Collection, items: Items) -> None:
+        live = await self._items.hold(connection, collection)
+        waiting = await self._staging.lock(connection, run.task_id, [ordinal for ordinal, _ in items])
+        wanted = [item for ordinal, item in items if ordinal in waiting]
+        stale = await self._items.write(connection, collection, live, wanted)
+        done = [ordinal for ordinal, item in items if ordinal in waiting and item.id not in stale]
+        await self._staging.remove(connection, run.task_id, done)
+
+    async def _fail(self, run: Run, failures: Failures) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await self._items.hold(connection, collection)
-            waiting = await self._staging.lock(connection, seqs)
-            stale = await self._items.write(
-                connection,
-                collection,
-                [item for item in embedded.items if item.seq in waiting],
-            )
-            await self._staging.remove(connection, [item.seq for item in embedded.items if item.id not in stale])
-            await self._staging.fail(connection, embedded.failures)
-        await run.advance(run.total - await self._staging.remaining(run.task_id))
+            waiting = await self._staging.lock(connection, run.task_id, [ordinal for ordinal, _ in failures])
+            await self._staging.fail(connection, run.task_id, [one for one in failures if one[0] in waiting])
+
+
+def _poisoned(staged: StagedItem) -> FailedItem:
+    return FailedItem(
+        staged.item.id, "embed", f"its worker died {staged.tries - _SUSPECT} times while it had only this"
+    )

@@ -6,7 +6,7 @@ import msgspec
 
 from embedding_studio.upsertion.domain import NewItem
 
-__all__ = ["ItemBatch", "ItemBody", "ItemId", "ItemIn"]
+__all__ = ["DeleteItems", "EstimateView", "Ingest", "ItemBatch", "ItemBody", "ItemId", "ItemIn", "Reindex"]
 
 ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 _Vector = Annotated[list[float], msgspec.Meta(max_length=16_000)]
@@ -38,3 +38,33 @@ class ItemBody(msgspec.Struct, forbid_unknown_fields=True):
     source: dict[str, Any] | None = None
     vector: _Vector | None = None
     id: ItemId | None = None
+
+
+class DeleteItems(msgspec.Struct, forbid_unknown_fields=True):
+    """Which items to delete: by id or by filter."""
+
+    ids: Annotated[list[ItemId], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
+    filter: dict[str, Any] | None = None
+
+
+class Ingest(msgspec.Struct, forbid_unknown_fields=True):
+    """A wish to pull items through a loader of the plugin."""
+
+    loader: Annotated[str, msgspec.Meta(max_length=100)]
+    options: dict[str, Any] = {}
+
+
+class Reindex(msgspec.Struct, forbid_unknown_fields=True):
+    """A wish for a new index; `share` is how much of its worker's time the filling may take."""
+
+    model_version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+    share: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 1.0
+
+
+class EstimateView(msgspec.Struct):
+    """What a reindex would take; `bytes` is needed beside the present index until that is retired."""
+
+    items: int
+    parts: int
+    seconds: float
+    bytes: int

@@ -1,6 +1,14 @@
 """Collections, their index versions, and items with their vectors in PostgreSQL."""
 
 from embedding_studio.vector_store.catalog import Catalog
+from embedding_studio.vector_store.deletions import (
+    delete_items,
+    delete_matching,
+    forget_deletions,
+    hold_alone,
+    note_deletion,
+    noted,
+)
 from embedding_studio.vector_store.domain import (
     BASE_MODEL_VERSION,
     Collection,
@@ -18,6 +26,7 @@ from embedding_studio.vector_store.errors import (
     CollectionNotFoundError,
     DeploymentMovedError,
     ItemNotFoundError,
+    ReindexRunsError,
     deletable_meanwhile,
 )
 from embedding_studio.vector_store.filters import Filter, parse_filter
@@ -26,6 +35,7 @@ from embedding_studio.vector_store.items import ItemStore, StoredItem
 from embedding_studio.vector_store.retrieval import Nearest, Query, Words, count, find, find_nearest, list_items
 from embedding_studio.vector_store.service import CollectionService, DimensionsOf, OnDelete
 from embedding_studio.vector_store.settings import VectorStoreSettings
+from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = [
     "BASE_MODEL_VERSION",
@@ -39,6 +49,7 @@ __all__ = [
     "Filter",
     "Hit",
     "IndexVersion",
+    "IndexVersions",
     "Item",
     "ItemNotFoundError",
     "ItemStore",
@@ -46,6 +57,7 @@ __all__ = [
     "OnDelete",
     "Part",
     "Query",
+    "ReindexRunsError",
     "StoredItem",
     "Total",
     "Vector",
@@ -55,9 +67,15 @@ __all__ = [
     "checked_vector",
     "count",
     "deletable_meanwhile",
+    "delete_items",
+    "delete_matching",
     "find",
     "find_nearest",
+    "forget_deletions",
+    "hold_alone",
     "list_items",
+    "note_deletion",
+    "noted",
     "parse_filter",
     "score_of",
 ]

@@ -1,37 +1,42 @@
 """Every query on collections, index versions and deployments."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 
 from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.kernel.errors import UnavailableError
-from embedding_studio.sdk import Metric
-from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection, IndexVersion
+from embedding_studio.sdk import EncoderSource, Metric
+from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection
 from embedding_studio.vector_store.errors import (
     CollectionExistsError,
     CollectionNotFoundError,
     DeploymentMovedError,
-    deletable_meanwhile,
 )
-from embedding_studio.vector_store.sql import items_table, parts_table
+from embedding_studio.vector_store.tables import create_items_table, create_parts_table, items_table, parts_table
 
 __all__ = ["Catalog"]
 
 _DROP_ATTEMPTS = 50
 _COLUMNS = """
-    c.id, c.name, c.plugin, c.metric, c.dimensions, c.options, c.created_at, c.deployment_id,
-    d.model_version, d.index_version
+    c.id, c.name, c.plugin, c.metric, c.options, c.created_at, c.deployment_id,
+    d.model_version, d.index_version, v.dimensions, v.encoder
 """
-_COLLECTIONS = f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"
+_COLLECTIONS = (
+    f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"
+    " JOIN index_versions v ON v.collection_id = c.id AND v.version = d.index_version"
+)
 
 
 class Catalog:
     """What collections there are and which model and index each serves."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, grace: timedelta) -> None:
+        """`grace` is how long a superseded index is kept, and kept in step, for a rollback."""
         self._pool = pool
+        self._grace = grace
 
     async def create(
         self,
@@ -41,6 +46,7 @@ class Catalog:
         metric: Metric,
         dimensions: int,
         options: dict[str, Any],
+        encoder: EncoderSource | None = None,
     ) -> Collection:
         """Create the collection with its tables, its first index version and its first deployment, or nothing.
 
@@ -50,21 +56,21 @@ class Catalog:
         async with self._pool.acquire() as connection, connection.transaction():
             try:
                 collection_id = await connection.fetchval(
-                    "INSERT INTO collections (name, plugin, metric, dimensions, options) VALUES ($1, $2, $3, $4, $5)"
-                    " RETURNING id",
+                    "INSERT INTO collections (name, plugin, metric, options) VALUES ($1, $2, $3, $4) RETURNING id",
                     name,
                     plugin,
                     metric,
-                    dimensions,
                     options,
                 )
             except asyncpg.UniqueViolationError:
                 raise CollectionExistsError(name) from None
             await connection.execute(
-                "INSERT INTO index_versions (collection_id, version, state, model_version)"
-                " VALUES ($1, 1, 'active', $2)",
+                "INSERT INTO index_versions (collection_id, version, state, model_version, dimensions, encoder)"
+                " VALUES ($1, 1, 'active', $2, $3, $4)",
                 collection_id,
                 BASE_MODEL_VERSION,
+                dimensions,
+                encoder,
             )
             await connection.execute(
                 "WITH first AS (INSERT INTO deployments (collection_id, model_version, index_version)"
@@ -73,7 +79,8 @@ class Catalog:
                 collection_id,
                 BASE_MODEL_VERSION,
             )
-            await self._create_tables(connection, collection_id, dimensions)
+            await create_items_table(connection, collection_id)
+            await create_parts_table(connection, collection_id, 1, dimensions)
             return await self._get(connection, name)
 
     async def get(self, name: str) -> Collection:
@@ -88,28 +95,7 @@ class Catalog:
     async def page(self, *, after: str, limit: int) -> list[Collection]:
         """Collections by name, from the one after `after`."""
         rows = await self._pool.fetch(f"{_COLLECTIONS} WHERE c.name > $1 ORDER BY c.name LIMIT $2", after, limit)
-        return [Collection(**row) for row in rows]
-
-    async def index_versions(self, collection: Collection) -> list[IndexVersion]:
-        """The collection's index versions with the number of items and parts in each.
-
-        Raises:
-            CollectionNotFoundError: It was deleted meanwhile.
-        """
-        rows = await self._pool.fetch(
-            "SELECT version, state, model_version FROM index_versions WHERE collection_id = $1 ORDER BY version",
-            collection.id,
-        )
-        if not rows:
-            raise CollectionNotFoundError(collection.name)
-        with deletable_meanwhile(collection.name):
-            return [
-                IndexVersion(
-                    row["version"], row["state"], row["model_version"], *await self._count(collection, row["version"])
-                )
-                for row in rows
-                if row["state"] != "retired"
-            ]
+        return [_collection(row) for row in rows]
 
     async def delete(self, name: str) -> Collection:
         """Delete the collection with all its tables.
@@ -173,23 +159,35 @@ class Catalog:
                 return
             if present.deployment_id != leaving:
                 raise DeploymentMovedError("another deployment came first; look at the models and try again")
-            await connection.execute(
-                "WITH new AS (INSERT INTO deployments"
-                " (collection_id, model_version, index_version, previous_id, task_id, note)"
-                " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id)"
-                " UPDATE collections SET deployment_id = (SELECT id FROM new) WHERE id = $1",
-                present.id,
-                model_version,
-                present.index_version,
-                present.deployment_id,
-                task_id,
-                note,
+            await self._point_at(connection, present, model_version, present.index_version, task_id, note)
+
+    async def switch_index(
+        self, collection: Collection, *, index_version: int, model_version: int | None, task_id: str
+    ) -> None:
+        """Point the collection at a filled index, whatever it served before; a model that is not named stays.
+
+        The same task may come again: its deployment is made once.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            present = await self._locked(connection, collection.name)
+            if await connection.fetchval("SELECT true FROM deployments WHERE task_id = $1", task_id):
+                return
+            await self._point_at(
+                connection, present, model_version or present.model_version, index_version, task_id, "reindexed"
             )
+            await connection.execute(
+                "UPDATE index_versions SET state = 'active' WHERE collection_id = $1 AND version = $2",
+                present.id,
+                index_version,
+            )
+            await self._retire_all_but(connection, present.id, index_version)
 
     async def version_before(self, deployment_id: int) -> int | None:
-        """The model version that a rollback from the deployment would go back to."""
+        """The model version that a rollback from the deployment would go back to, if its index is still there."""
         version: int | None = await self._pool.fetchval(
-            "SELECT p.model_version FROM deployments d JOIN deployments p ON p.id = d.previous_id WHERE d.id = $1",
+            "SELECT p.model_version FROM deployments d JOIN deployments p ON p.id = d.previous_id"
+            " JOIN index_versions v ON v.collection_id = p.collection_id AND v.version = p.index_version"
+            " WHERE d.id = $1 AND v.dropped_at IS NULL",
             deployment_id,
         )
         return version
@@ -198,14 +196,22 @@ class Catalog:
         """Point the collection at the deployment before `leaving`; if that is done already, nothing changes.
 
         Raises:
-            DeploymentMovedError: Another deployment came first.
+            DeploymentMovedError: Another deployment came first, or the index of that before is gone.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             present = await self._locked(connection, name)
-            previous = await connection.fetchval("SELECT previous_id FROM deployments WHERE id = $1", leaving)
-            if previous is None or present.deployment_id not in (leaving, previous):
+            previous = await connection.fetchrow(
+                "SELECT p.id, p.index_version FROM deployments d JOIN deployments p ON p.id = d.previous_id"
+                " JOIN index_versions v ON v.collection_id = p.collection_id AND v.version = p.index_version"
+                " WHERE d.id = $1 AND v.dropped_at IS NULL",
+                leaving,
+            )
+            if previous is None or present.deployment_id not in (leaving, previous["id"]):
                 raise DeploymentMovedError("another deployment came first; look at the models and try again")
-            await connection.execute("UPDATE collections SET deployment_id = $2 WHERE id = $1", present.id, previous)
+            await connection.execute(
+                "UPDATE collections SET deployment_id = $2 WHERE id = $1", present.id, previous["id"]
+            )
+            await self._retire_all_but(connection, present.id, previous["index_version"])
             return await self._get(connection, name)
 
     async def deployed_versions(self, collection_id: int) -> set[int]:
@@ -216,11 +222,33 @@ class Catalog:
         )
         return {row["model_version"] for row in rows}
 
-    async def _count(self, collection: Collection, version: int) -> tuple[int, int]:
-        row = await self._pool.fetchrow(
-            f"SELECT count(DISTINCT item_id) AS items, count(*) AS parts FROM {parts_table(collection.id, version)}",
+    @staticmethod
+    async def _point_at(
+        connection: Connection, present: Collection, model_version: int, index_version: int, task_id: str, note: str
+    ) -> None:
+        await connection.execute(
+            "WITH new AS (INSERT INTO deployments"
+            " (collection_id, model_version, index_version, previous_id, task_id, note)"
+            " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id)"
+            " UPDATE collections SET deployment_id = (SELECT id FROM new) WHERE id = $1",
+            present.id,
+            model_version,
+            index_version,
+            present.deployment_id,
+            task_id,
+            note,
         )
-        return (row["items"], row["parts"]) if row else (0, 0)
+
+    async def _retire_all_but(self, connection: Connection, collection_id: int, index_version: int) -> None:
+        """One version is active; the other filled ones are kept in step until their grace time is over."""
+        await connection.execute(
+            "UPDATE index_versions SET state = CASE WHEN version = $2 THEN 'active' ELSE 'retired' END,"
+            " retire_at = CASE WHEN version = $2 THEN NULL ELSE coalesce(retire_at, now() + $3) END"
+            " WHERE collection_id = $1 AND state IN ('active', 'retired') AND dropped_at IS NULL",
+            collection_id,
+            index_version,
+            self._grace,
+        )
 
     async def _locked(self, connection: Connection, name: str) -> Collection:
         """The collection, which stays as it is until the transaction ends.
@@ -236,17 +264,9 @@ class Catalog:
         row = await connection.fetchrow(f"{_COLLECTIONS} WHERE c.name = $1", name)
         if row is None:
             raise CollectionNotFoundError(name)
-        return Collection(**row)
+        return _collection(row)
 
-    @staticmethod
-    async def _create_tables(connection: Connection, collection_id: int, dimensions: int) -> None:
-        items, parts = items_table(collection_id), parts_table(collection_id, 1)
-        await connection.execute(
-            f'CREATE TABLE {items} (id text COLLATE "C" PRIMARY KEY, payload jsonb NOT NULL, source jsonb,'
-            " seq bigint NOT NULL, content_hash text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now())",
-        )
-        await connection.execute(
-            f'CREATE TABLE {parts} (item_id text COLLATE "C" NOT NULL REFERENCES {items} ON DELETE CASCADE,'
-            f" part_no int NOT NULL, text text, embedding vector({dimensions:d}) NOT NULL,"
-            " PRIMARY KEY (item_id, part_no))",
-        )
+
+def _collection(row: asyncpg.Record) -> Collection:
+    encoder = row["encoder"]
+    return Collection(**{**row, "encoder": encoder and EncoderSource(**encoder)})

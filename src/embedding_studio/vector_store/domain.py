@@ -1,6 +1,6 @@
 """What the store holds: collections, their versions, items and what a search finds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.sdk import Metric
+from embedding_studio.sdk import EncoderSource, Metric
 
 __all__ = [
     "BASE_MODEL_VERSION",
@@ -44,6 +44,8 @@ class Collection:
     """A catalog of items and what serves it now.
 
     `model_version` and `index_version` are those of the deployment the collection points at: they move together.
+    `dimensions` and `encoder` are those of that index; `encoder` is None where items bring their own vectors, and in
+    indexes that were built before encoders were noted.
     """
 
     id: int
@@ -56,22 +58,30 @@ class Collection:
     deployment_id: int
     model_version: int
     index_version: int
+    encoder: EncoderSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexVersion:
-    """One physical index of a collection."""
+    """One physical index of a collection.
+
+    Attributes:
+        filled_to: Up to which item id a building index was filled.
+        task_id: The reindex task that builds it.
+    """
 
     version: int
     state: IndexState
     model_version: int
-    items: int
-    parts: int
+    dimensions: int
+    encoder: EncoderSource | None = None
+    filled_to: str | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A searchable piece of an item; `vector` is float32 of the collection's dimensions."""
+    """A searchable piece of an item; `vector` is float32 of the index version's dimensions."""
 
     text: str | None
     vector: Vector
@@ -84,7 +94,7 @@ class Item:
     Attributes:
         seq: Order of acceptance: the highest wins.
         content_hash: Of all that the vectors were made from.
-        parts: Empty where the content is unchanged and its vectors stay.
+        parts: By index version; a version is not there where its vectors are those of the content already.
     """
 
     id: str
@@ -92,7 +102,7 @@ class Item:
     source: dict[str, Any] | None
     seq: int
     content_hash: str
-    parts: Sequence[Part] = field(default_factory=tuple)
+    parts: Mapping[int, Sequence[Part]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

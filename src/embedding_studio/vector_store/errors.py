@@ -12,6 +12,7 @@ __all__ = [
     "CollectionNotFoundError",
     "DeploymentMovedError",
     "ItemNotFoundError",
+    "ReindexRunsError",
     "deletable_meanwhile",
 ]
 
@@ -35,6 +36,13 @@ class ItemNotFoundError(NotFoundError):
 
     def __init__(self, item_id: str) -> None:
         super().__init__(f"no item {item_id!r}")
+
+
+class ReindexRunsError(ConflictError):
+    """Another reindex builds an index."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an index of {name!r} is being built already; cancel that task, or wait for it")
 
 
 class DeploymentMovedError(ConflictError):

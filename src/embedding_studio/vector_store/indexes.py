@@ -2,22 +2,23 @@
 
 from embedding_studio.infra.postgres import Pool, quote
 from embedding_studio.vector_store.domain import Collection
-from embedding_studio.vector_store.sql import OPERATOR_CLASS, parts_table, words_of
+from embedding_studio.vector_store.sql import OPERATOR_CLASS, words_of
+from embedding_studio.vector_store.tables import parts_table
 
 __all__ = ["build_indexes"]
 
-_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('build_indexes'), $1)"
-_UNLOCK = "SELECT pg_advisory_unlock(hashtext('build_indexes'), $1)"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('build_indexes ' || $1, 0))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('build_indexes ' || $1, 0))"
 _BUILD_TIMEOUT = 3600.0
 
 
-async def build_indexes(pool: Pool, collection: Collection, *, from_parts: int) -> bool:
-    """Build what is missing, without stopping writers; returns whether anything was built.
+async def build_indexes(pool: Pool, collection: Collection, version: int, *, from_parts: int) -> bool:
+    """Build what is missing of an index version, without stopping writers; returns whether anything was built.
 
     Below `from_parts` parts every search compares them all, which is exact and fast enough.
     An index that a dead process left half-built is built anew. While another process builds, nothing is done.
     """
-    table = parts_table(collection.id, collection.index_version)
+    table = parts_table(collection.id, version)
     definitions = {
         "hnsw": f"USING hnsw (embedding {OPERATOR_CLASS[collection.metric]})",
         "words": f"USING gin ({words_of('text')})",
@@ -27,7 +28,7 @@ async def build_indexes(pool: Pool, collection: Collection, *, from_parts: int) 
             f"SELECT count(*) >= $1 FROM (SELECT 1 FROM {table} LIMIT $1) first",
             from_parts,
         )
-        if not enough or not await connection.fetchval(_TRY_LOCK, collection.id % 2**31):
+        if not enough or not await connection.fetchval(_TRY_LOCK, table):
             return False
         try:
             await connection.execute("SET maintenance_work_mem = '256MB'")
@@ -51,4 +52,4 @@ async def build_indexes(pool: Pool, collection: Collection, *, from_parts: int) 
             return built
         finally:
             await connection.execute("RESET maintenance_work_mem")
-            await connection.execute(_UNLOCK, collection.id % 2**31)
+            await connection.execute(_UNLOCK, table)

@@ -1,5 +1,6 @@
 """Every query that reads and writes items and their parts."""
 
+from collections.abc import Collection as Ids
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import msgspec
 
 from embedding_studio.infra.postgres import Connection, Pool
-from embedding_studio.vector_store.domain import Collection, Item, Vector
+from embedding_studio.vector_store.deletions import apply_deletions
+from embedding_studio.vector_store.domain import Collection, IndexVersion, Item, Vector
 from embedding_studio.vector_store.errors import CollectionNotFoundError, ItemNotFoundError
-from embedding_studio.vector_store.sql import items_table, parts_table
+from embedding_studio.vector_store.tables import items_table, parts_table
+from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = ["ItemStore", "PartText", "StoredItem"]
 
@@ -33,61 +36,101 @@ class StoredItem(msgspec.Struct):
 
 
 class ItemStore:
-    """Items with their parts in the active index version, written together or not at all."""
+    """Items with their parts in every live index version, written together or not at all."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, versions: IndexVersions) -> None:
         self._pool = pool
+        self._versions = versions
 
-    async def content_hashes(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, str]:
-        """What the stored vectors of these items were made from."""
-        rows = await self._pool.fetch(
-            f"SELECT id, content_hash FROM {items_table(collection.id)} WHERE id = ANY($1)",
-            list(item_ids),
-        )
-        return {row["id"]: row["content_hash"] for row in rows}
+    async def content_hashes(
+        self, collection: Collection, item_ids: Ids[str], *, version: int | None = None
+    ) -> dict[str, str]:
+        """What the vectors of these items, in the active version or the one asked for, were made from."""
+        table = parts_table(collection.id, version or collection.index_version)
+        return await _hashes(self._pool, table, item_ids)
 
-    async def hold(self, connection: Connection, collection: Collection) -> int:
-        """Keep the collection from being deleted and deployed until the caller's transaction ends.
+    async def hold(self, connection: Connection, collection: Collection) -> list[IndexVersion]:
+        """Keep the collection from being deleted, deployed and reindexed until the caller's transaction ends.
 
         Whoever writes to several tables of a collection calls this first, so that writers and deletion wait for each
         other in one order.
 
         Returns:
-            The active index version.
+            The live index versions.
 
         Raises:
             CollectionNotFoundError: The collection is gone.
         """
         await connection.execute("SELECT FROM collections WHERE id = $1 FOR SHARE", collection.id)
-        version: int | None = await connection.fetchval(
-            "SELECT d.index_version FROM collections c JOIN deployments d ON d.id = c.deployment_id WHERE c.id = $1",
-            collection.id,
-        )
-        if version is None:
+        live = await self._versions.live(collection, connection)
+        if not live:
             raise CollectionNotFoundError(collection.name)
-        return version
+        return live
 
-    async def write(self, connection: Connection, collection: Collection, items: Sequence[Item]) -> set[str]:
+    async def write(
+        self, connection: Connection, collection: Collection, live: Sequence[IndexVersion], items: Sequence[Item]
+    ) -> set[str]:
         """Write the items inside the caller's transaction, which holds the collection.
 
-        A newer item stays as it is. An item without parts keeps its vectors, if they are still those of its
-        content.
+        A newer item stays as it is, and one that was deleted after it was accepted stays deleted. Where an item has
+        no parts for a version, it keeps its vectors there, if they are still those of its content.
+
+        Args:
+            connection: In a transaction.
+            collection: Whose items these are.
+            live: What `hold` returned.
+            items: In any order; of two with the same id the newer counts.
 
         Returns:
-            Ids to prepare again: they came without parts, and the stored content is not theirs any more.
-
-        Raises:
-            CollectionNotFoundError: The collection is gone.
+            Ids to prepare again: they came without parts for a version that does not hold their content.
         """
-        index_version = await self.hold(connection, collection)
         newest = {item.id: item for item in sorted(items, key=lambda item: item.seq)}
-        stored = await self._lock(connection, collection, sorted(newest))
-        stale = {item.id for item in newest.values() if not item.parts and stored.get(item.id) != item.content_hash}
-        batch = [newest[item_id] for item_id in sorted(newest.keys() - stale)]
-        written = await self._upsert(connection, collection, batch)
-        changed = [item for item in batch if item.parts and item.id in written]
-        await self._replace_parts(connection, parts_table(collection.id, index_version), changed)
+        await self._lock(connection, collection, sorted(newest))
+        stale: set[str] = set()
+        for index in live:
+            stored = await _hashes(connection, parts_table(collection.id, index.version), newest)
+            stale |= {
+                item.id
+                for item in newest.values()
+                if index.version not in item.parts and stored.get(item.id) != item.content_hash
+            }
+        written = await self._upsert(connection, collection, [newest[one] for one in sorted(newest.keys() - stale)])
+        for index in live:
+            changed = [newest[one] for one in written if index.version in newest[one].parts]
+            await self._replace_parts(connection, collection, index.version, changed)
+        await apply_deletions(connection, collection, written)
         return stale
+
+    async def fill(self, connection: Connection, collection: Collection, version: int, items: Sequence[Item]) -> None:
+        """Write the parts of stored items into one version, inside the caller's transaction that holds the collection.
+
+        An item that was changed or deleted since it was read is left alone: whoever changed it wrote all live versions.
+        """
+        rows = await connection.fetch(
+            f"SELECT i.id, i.seq FROM {items_table(collection.id)} i JOIN unnest($1::text[], $2::bigint[]) r (id, seq)"
+            " USING (id, seq) ORDER BY i.id FOR UPDATE OF i",
+            [item.id for item in items],
+            [item.seq for item in items],
+        )
+        unchanged = {row["id"] for row in rows}
+        await self._replace_parts(connection, collection, version, [item for item in items if item.id in unchanged])
+
+    async def stored_of(self, collection: Collection, item_ids: Sequence[str]) -> list[Item]:
+        """These items as they are stored, without their parts, by id."""
+        rows = await self._pool.fetch(
+            f"SELECT id, payload, source, seq FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id",
+            list(item_ids),
+        )
+        return [Item(**row, content_hash="") for row in rows]
+
+    async def stored(self, collection: Collection, *, after: str, limit: int) -> list[Item]:
+        """Items as they are stored, without their parts, by id from the one after `after`."""
+        rows = await self._pool.fetch(
+            f"SELECT id, payload, source, seq FROM {items_table(collection.id)} WHERE id > $1 ORDER BY id LIMIT $2",
+            after,
+            limit,
+        )
+        return [Item(**row, content_hash="") for row in rows]
 
     async def get(self, collection: Collection, item_id: str) -> StoredItem:
         """The item with its parts.
@@ -96,29 +139,21 @@ class ItemStore:
             ItemNotFoundError: The collection has no such item.
         """
         row = await self._pool.fetchrow(
-            f"SELECT id, payload, source, content_hash, updated_at FROM {items_table(collection.id)} WHERE id = $1",
+            f"SELECT id, payload, source, updated_at FROM {items_table(collection.id)} WHERE id = $1",
             item_id,
         )
         if row is None:
             raise ItemNotFoundError(item_id)
         parts = await self._pool.fetch(
-            f"SELECT part_no, text FROM {parts_table(collection.id, collection.index_version)}"
+            f"SELECT part_no, text, content_hash FROM {parts_table(collection.id, collection.index_version)}"
             " WHERE item_id = $1 ORDER BY part_no",
             item_id,
         )
-        return StoredItem(**row, parts=[PartText(str(part["part_no"]), part["text"]) for part in parts])
-
-    async def delete(self, connection: Connection, collection: Collection, item_ids: Sequence[str]) -> int:
-        """Delete the items from every index version, inside the caller's transaction, which holds the collection.
-
-        Returns:
-            How many there were.
-        """
-        rows = await connection.fetch(
-            f"DELETE FROM {items_table(collection.id)} WHERE id = ANY($1) RETURNING id",
-            list(item_ids),
+        return StoredItem(
+            **row,
+            parts=[PartText(str(part["part_no"]), part["text"]) for part in parts],
+            content_hash=(parts[0]["content_hash"] or "") if parts else "",
         )
-        return len(rows)
 
     async def vectors(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, Vector]:
         """The first part's vector of each item that exists."""
@@ -129,9 +164,9 @@ class ItemStore:
         )
         return {row["item_id"]: row["embedding"] for row in rows}
 
-    async def sample(self, collection: Collection, *, limit: int) -> dict[str, Vector]:
+    async def sample(self, collection: Collection, *, limit: int, version: int | None = None) -> dict[str, Vector]:
         """The first part's vector of about `limit` items, the same ones while the collection stands still."""
-        table = parts_table(collection.id, collection.index_version)
+        table = parts_table(collection.id, version or collection.index_version)
         parts: int = await self._pool.fetchval(f"SELECT count(*) FROM {table}")
         rows = await self._pool.fetch(
             f"SELECT item_id, embedding FROM {table} TABLESAMPLE BERNOULLI ($1) REPEATABLE (0)"
@@ -142,40 +177,49 @@ class ItemStore:
         return {row["item_id"]: row["embedding"] for row in rows}
 
     @staticmethod
-    async def _lock(connection: Connection, collection: Collection, item_ids: Sequence[str]) -> dict[str, str]:
-        rows = await connection.fetch(
-            f"SELECT id, content_hash FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+    async def _lock(connection: Connection, collection: Collection, item_ids: Sequence[str]) -> None:
+        await connection.execute(
+            f"SELECT FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
             item_ids,
         )
-        return {row["id"]: row["content_hash"] for row in rows}
 
     @staticmethod
-    async def _upsert(connection: Connection, collection: Collection, items: Sequence[Item]) -> set[str]:
+    async def _upsert(connection: Connection, collection: Collection, items: Sequence[Item]) -> list[str]:
         rows = await connection.fetch(
-            f"INSERT INTO {items_table(collection.id)} AS i (id, payload, source, seq, content_hash)"
-            " SELECT id, payload::jsonb, source::jsonb, seq, content_hash"
-            " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])"
-            " AS new (id, payload, source, seq, content_hash)"
+            f"INSERT INTO {items_table(collection.id)} AS i (id, payload, source, seq)"
+            " SELECT id, payload::jsonb, source::jsonb, seq"
+            " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS new (id, payload, source, seq)"
             " ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, source = excluded.source,"
-            " seq = excluded.seq, content_hash = excluded.content_hash, updated_at = now()"
-            " WHERE i.seq <= excluded.seq RETURNING id",
+            " seq = excluded.seq, updated_at = now() WHERE i.seq <= excluded.seq RETURNING id",
             [item.id for item in items],
             [msgspec.json.encode(item.payload).decode() for item in items],
             [None if item.source is None else msgspec.json.encode(item.source).decode() for item in items],
             [item.seq for item in items],
-            [item.content_hash for item in items],
         )
-        return {row["id"] for row in rows}
+        return [row["id"] for row in rows]
 
     @staticmethod
-    async def _replace_parts(connection: Connection, table: str, items: Sequence[Item]) -> None:
+    async def _replace_parts(
+        connection: Connection, collection: Collection, version: int, items: Sequence[Item]
+    ) -> None:
         if not items:
             return
+        table = parts_table(collection.id, version)
         await connection.execute(f"DELETE FROM {table} WHERE item_id = ANY($1)", [item.id for item in items])
         await connection.copy_records_to_table(
             table.strip('"'),
-            columns=("item_id", "part_no", "text", "embedding"),
+            columns=("item_id", "part_no", "text", "content_hash", "embedding"),
             records=[
-                (item.id, number, part.text, part.vector) for item in items for number, part in enumerate(item.parts)
+                (item.id, number, part.text, None if number else item.content_hash, part.vector)
+                for item in items
+                for number, part in enumerate(item.parts[version])
             ],
         )
+
+
+async def _hashes(connection: Pool | Connection, table: str, item_ids: Ids[str]) -> dict[str, str]:
+    rows = await connection.fetch(
+        f"SELECT item_id, content_hash FROM {table} WHERE item_id = ANY($1) AND part_no = 0",
+        list(item_ids),
+    )
+    return {row["item_id"]: row["content_hash"] for row in rows}

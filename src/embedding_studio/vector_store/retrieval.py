@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from embedding_studio.infra.postgres import Connection
 from embedding_studio.vector_store.domain import Collection, Hit, Total, Vector
 from embedding_studio.vector_store.filters import Filter
-from embedding_studio.vector_store.sql import OPERATOR, Parameters, condition, items_table, parts_table, words_of
+from embedding_studio.vector_store.sql import OPERATOR, Parameters, condition, words_of
+from embedding_studio.vector_store.tables import items_table, parts_table
 
 __all__ = ["Nearest", "Query", "Words", "count", "find", "find_nearest", "list_items"]
 

@@ -44,19 +44,22 @@ class CollectionView(msgspec.Struct):
     created_at: datetime
 
     @classmethod
-    def of(cls, collection: Collection, versions: list[IndexVersion]) -> "CollectionView":
+    def of(cls, collection: Collection, versions: list[tuple[IndexVersion, int, int]]) -> "CollectionView":
         """The collection as clients see it."""
-        active = next(version for version in versions if version.version == collection.index_version)
+        sizes = {one.version: (items, parts) for one, items, parts in versions}
+        items, parts = sizes.get(collection.index_version, (0, 0))
         return cls(
             name=collection.name,
             plugin=collection.plugin,
             metric=collection.metric,
             dimensions=collection.dimensions,
-            items=active.items,
-            parts=active.parts,
+            items=items,
+            parts=parts,
             model_version=collection.model_version,
             index_version=collection.index_version,
-            index_versions=[IndexVersionView(one.version, one.state, one.model_version, one.items) for one in versions],
+            index_versions=[
+                IndexVersionView(one.version, one.state, one.model_version, count) for one, count, _ in versions
+            ],
             created_at=collection.created_at,
         )
 

@@ -9,8 +9,9 @@ from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, Metric, PluginRegistry
 from embedding_studio.vector_store.catalog import Catalog
 from embedding_studio.vector_store.domain import NAME_PATTERN, Collection, IndexVersion
-from embedding_studio.vector_store.errors import CollectionNotFoundError
+from embedding_studio.vector_store.errors import CollectionNotFoundError, deletable_meanwhile
 from embedding_studio.vector_store.settings import VectorStoreSettings
+from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = ["CollectionService", "DimensionsOf", "OnDelete"]
 
@@ -31,12 +32,14 @@ class CollectionService:
         self,
         *,
         catalog: Catalog,
+        versions: IndexVersions,
         plugins: PluginRegistry,
         dimensions_of: DimensionsOf,
         on_delete: Sequence[OnDelete],
         settings: VectorStoreSettings,
     ) -> None:
         self._catalog = catalog
+        self._versions = versions
         self._plugins = plugins
         self._dimensions_of = dimensions_of
         self._on_delete = on_delete
@@ -66,6 +69,7 @@ class CollectionService:
             metric=metric or plugin.metric,
             dimensions=dimensions,
             options=options,
+            encoder=plugin.encoder.build() if plugin.encoder else None,
         )
 
     async def get(self, name: str) -> Collection:
@@ -105,9 +109,18 @@ class CollectionService:
         """Collections by name."""
         return await self._catalog.page(after=after, limit=limit)
 
-    async def index_versions(self, collection: Collection) -> list[IndexVersion]:
-        """The collection's indexes."""
-        return await self._catalog.index_versions(collection)
+    async def index_versions(self, collection: Collection) -> list[tuple[IndexVersion, int, int]]:
+        """The collection's live indexes, each with how many items and parts it holds.
+
+        Raises:
+            CollectionNotFoundError: It was deleted meanwhile.
+        """
+        with deletable_meanwhile(collection.name):
+            live = await self._versions.live(collection)
+            counted = [(one, *await self._versions.count(collection, one.version)) for one in live]
+        if not counted:
+            raise CollectionNotFoundError(collection.name)
+        return counted
 
     async def delete(self, name: str) -> None:
         """Delete the collection and all that any context keeps of it.

@@ -1,4 +1,4 @@
-"""SQL with bound parameters only: filters, and the tables' names."""
+"""SQL with bound parameters only: filters and words."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from embedding_studio.infra.postgres import quote
 from embedding_studio.sdk import Metric
 from embedding_studio.vector_store.filters import RFC3339, And, Comparison, Condition, Equal, Exists, Filter, Not, Or
 
-__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "items_table", "parts_table", "words_of"]
+__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "words_of"]
 
 OPERATOR: Mapping[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 OPERATOR_CLASS: Mapping[Metric, str] = {
@@ -20,16 +19,6 @@ OPERATOR_CLASS: Mapping[Metric, str] = {
 }
 _COMPARISON: Mapping[Comparison, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST_CHARACTERS = 100_000  # whose words surely fit into a tsvector, which may have a megabyte
-
-
-def items_table(collection_id: int) -> str:
-    """The quoted name of the table of a collection's items."""
-    return quote(f"items_{collection_id:d}")
-
-
-def parts_table(collection_id: int, index_version: int) -> str:
-    """The quoted name of the table of an index version's parts."""
-    return quote(f"parts_{collection_id:d}_{index_version:d}")
 
 
 def words_of(text: str) -> str:

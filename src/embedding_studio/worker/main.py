@@ -37,11 +37,16 @@ def run_worker(settings: Settings, role: str) -> None:
     dramatiq.set_broker(broker)
     with _event_loop() as loop, _services(settings, broker, loop) as container:
         queues = _declare(broker, container, ROLES[role](container))
-        worker = dramatiq.Worker(broker, queues=queues, worker_threads=_THREADS, worker_timeout=_POLL)
-        worker.start()
+        # Each queue has threads of its own, so that short work never waits behind long.
+        workers = [
+            dramatiq.Worker(broker, queues={queue}, worker_threads=_THREADS, worker_timeout=_POLL) for queue in queues
+        ]
+        for worker in workers:
+            worker.start()
         logger.info("worker %r is ready", role)
         stop.wait()
-        worker.stop(timeout=_STOP_WITHIN)
+        for worker in workers:
+            worker.stop(timeout=_STOP_WITHIN)
 
 
 @contextmanager
@@ -80,7 +85,10 @@ def _declare(broker: RedisBroker, container: Container, handlers: Mapping[Job, H
             time_limit=int(job.time_limit * 1000),
         )
         declare(_actor(container, job, handler))
-    return {job.queue for job in handlers}
+    queues = {queue for job in handlers for queue in (job.queue, job.bulk_queue) if queue}
+    for queue in queues:
+        broker.declare_queue(queue)
+    return queues
 
 
 def _actor(

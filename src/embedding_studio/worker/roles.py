@@ -14,7 +14,7 @@ Role = Callable[[Container], Mapping[Job, Handler]]
 def _upsert(container: Container) -> Mapping[Job, Handler]:
     from embedding_studio.upsertion.actors import handlers
 
-    return handlers(container.indexer)
+    return handlers(container.indexer, container.ingester, container.deleter, container.reindexer)
 
 
 def _inference(container: Container) -> Mapping[Job, Handler]:

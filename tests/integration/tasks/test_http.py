@@ -56,6 +56,7 @@ async def test_tasks_are_filtered_by_what_they_are(studio: Studio, name: str) ->
         "state": "succeeded",
         "progress": {"done": 2, "total": 2},
         "attempts": 1,
+        "paused": False,
         "failed_items": [],
         "failed_total": 0,
         "result": None,

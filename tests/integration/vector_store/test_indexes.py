@@ -16,11 +16,12 @@ pytestmark = pytest.mark.anyio
 async def filled(studio: Studio, points: Collection) -> Collection:
     rng = np.random.default_rng(3)
     items = [
-        Item(f"i{n}", {}, None, n, f"h{n}", (Part(f"word{n}", rng.normal(size=2).astype(np.float32)),))
+        Item(f"i{n}", {}, None, n, f"h{n}", {1: (Part(f"word{n}", rng.normal(size=2).astype(np.float32)),)})
         for n in range(1, 51)
     ]
     async with studio.container.pool.acquire() as connection, connection.transaction():
-        await studio.container.items.write(connection, points, items)
+        live = await studio.container.items.hold(connection, points)
+        await studio.container.items.write(connection, points, live, items)
     return points
 
 
@@ -36,14 +37,14 @@ async def indexes(studio: Studio, collection: Collection) -> dict[str, bool]:
 
 
 async def test_a_small_collection_has_none(studio: Studio, filled: Collection) -> None:
-    assert not await build_indexes(studio.container.pool, filled, from_parts=51)
+    assert not await build_indexes(studio.container.pool, filled, 1, from_parts=51)
     assert await indexes(studio, filled) == {}
 
 
 async def test_they_are_built_once(studio: Studio, filled: Collection) -> None:
-    assert await build_indexes(studio.container.pool, filled, from_parts=50)
+    assert await build_indexes(studio.container.pool, filled, 1, from_parts=50)
     assert await indexes(studio, filled) == {"hnsw": True, "words": True}
-    assert not await build_indexes(studio.container.pool, filled, from_parts=50)
+    assert not await build_indexes(studio.container.pool, filled, 1, from_parts=50)
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "words"])
@@ -52,18 +53,18 @@ async def test_one_that_is_half_built_is_built_anew(studio: Studio, filled: Coll
     with pytest.raises(asyncpg.UniqueViolationError):  # which leaves an index that is not valid
         await studio.container.pool.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {table}_{kind} ON {table} (part_no)")
     assert await indexes(studio, filled) == {kind: False}
-    assert await build_indexes(studio.container.pool, filled, from_parts=50)
+    assert await build_indexes(studio.container.pool, filled, 1, from_parts=50)
     assert await indexes(studio, filled) == {"hnsw": True, "words": True}
 
 
 async def test_of_many_builders_at_once_one_builds_and_nobody_waits(studio: Studio, filled: Collection) -> None:
-    built = await asyncio.gather(*(build_indexes(studio.container.pool, filled, from_parts=50) for _ in range(4)))
+    built = await asyncio.gather(*(build_indexes(studio.container.pool, filled, 1, from_parts=50) for _ in range(4)))
     assert any(built)
     assert await indexes(studio, filled) == {"hnsw": True, "words": True}
 
 
 async def test_the_connection_goes_back_as_it_was(studio: Studio, filled: Collection) -> None:
-    await build_indexes(studio.container.pool, filled, from_parts=50)
+    await build_indexes(studio.container.pool, filled, 1, from_parts=50)
     held = await studio.container.pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
     assert held == 0
     memory = {await studio.container.pool.fetchval("SHOW maintenance_work_mem") for _ in range(10)}

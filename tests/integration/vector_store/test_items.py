@@ -12,7 +12,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from embedding_studio.kernel.ids import new_id
-from embedding_studio.vector_store import Collection, CollectionNotFoundError, Item, ItemNotFoundError, Part
+from embedding_studio.vector_store import (
+    Collection,
+    CollectionNotFoundError,
+    Item,
+    ItemNotFoundError,
+    Part,
+    delete_items,
+)
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -21,12 +28,13 @@ pytestmark = pytest.mark.anyio
 def item(item_id: str, seq: int, content: str = "", *, parts: bool = True) -> Item:
     """An item whose vector says what its content is."""
     vector = np.asarray([1.0, sum(content.encode())], np.float32)
-    return Item(item_id, {"seq": seq}, None, seq, content, (Part(content, vector),) if parts else ())
+    return Item(item_id, {"seq": seq}, None, seq, content, {1: (Part(content, vector),)} if parts else {})
 
 
 async def write(studio: Studio, points: Collection, items: Sequence[Item]) -> set[str]:
     async with studio.container.pool.acquire() as connection, connection.transaction():
-        return await studio.container.items.write(connection, points, items)
+        live = await studio.container.items.hold(connection, points)
+        return await studio.container.items.write(connection, points, live, items)
 
 
 async def stored(studio: Studio, points: Collection, item_id: str) -> tuple[int, str, list[str | None]]:
@@ -56,7 +64,7 @@ async def test_the_newest_wins_in_any_order_and_grouping(
 ) -> None:
     order, cuts = plan
     async with studio.container.pool.acquire() as connection:
-        await studio.container.items.delete(connection, points, ["a", "b"])
+        await delete_items(connection, points, ["a", "b"])
     bounds = [0, *sorted(cuts), len(order)]
     for start, end in pairwise(bounds):
         if order[start:end]:
@@ -81,7 +89,7 @@ async def test_vectors_are_always_those_of_the_content(
 ) -> None:
     """A write without parts says: the content is as I saw it. If it is not, the write is to be prepared again."""
     async with studio.container.pool.acquire() as connection:
-        await studio.container.items.delete(connection, points, ["a", "b"])
+        await delete_items(connection, points, ["a", "b"])
     newest: dict[str, tuple[int, str]] = {}
     for name, seq, content, parts in steps:
         stale = await write(studio, points, [item(name, seq, content, parts=parts)])
@@ -101,7 +109,7 @@ async def test_writers_at_once_end_with_the_newest(studio: Studio, points: Colle
 
 
 async def test_what_fails_half_way_leaves_nothing(studio: Studio, points: Collection) -> None:
-    bad = Item("bad", {}, None, 2, "h", (Part("t", np.ones(3, np.float32)),))
+    bad = Item("bad", {}, None, 2, "h", {1: (Part("t", np.ones(3, np.float32)),)})
     with pytest.raises(Exception, match="dimensions"):
         await write(studio, points, [item("good", 1, "x"), bad])
     for name in ("good", "bad"):
@@ -112,7 +120,7 @@ async def test_what_fails_half_way_leaves_nothing(studio: Studio, points: Collec
 async def test_a_deleted_item_takes_its_parts_along(studio: Studio, points: Collection) -> None:
     await write(studio, points, [item("a", 1, "x"), item("b", 2, "y")])
     async with studio.container.pool.acquire() as connection:
-        assert await studio.container.items.delete(connection, points, ["a", "none"]) == 1
+        assert await delete_items(connection, points, ["a", "none"]) == 1
     left: list[Any] = await studio.container.pool.fetch(f"SELECT item_id FROM parts_{points.id}_1")
     assert [row["item_id"] for row in left] == ["b"]
     assert set(await studio.container.items.vectors(points, ["a", "b"])) == {"b"}

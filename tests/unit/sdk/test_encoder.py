@@ -5,9 +5,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding_studio.sdk import EncoderSource, SentenceEncoder
+from embedding_studio.sdk.encoder import ClipEncoder, EncoderSource, SentenceEncoder
 
-sources = st.builds(EncoderSource, model=st.text(), query_prompt=st.text(), item_prompt=st.text())
+kinds = st.sampled_from(["text", "clip"])
+sources = st.builds(EncoderSource, model=st.text(), query_prompt=st.text(), item_prompt=st.text(), kind=kinds)
 
 
 @given(sources, sources)
@@ -26,3 +27,13 @@ def test_a_hub_id_stays_readable() -> None:
 
 def test_prompts_cannot_be_mistaken_for_each_other() -> None:
     assert SentenceEncoder("m", "a", "b").build().key != SentenceEncoder("m", "b", "a").build().key
+
+
+def test_one_model_is_kept_apart_by_its_kind() -> None:
+    text, clip = SentenceEncoder("m").build(), ClipEncoder("m").build()
+    assert (text.kind, clip.kind) == ("text", "clip")
+    assert text.key != clip.key
+
+
+def test_exports_of_earlier_releases_are_still_found() -> None:
+    assert SentenceEncoder().build().key == "all-MiniLM-L6-v2-5e50cb97c89c"

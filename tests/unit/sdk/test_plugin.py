@@ -17,7 +17,6 @@ def test_a_name_that_an_address_could_not_carry_is_refused(name: str) -> None:
     "part",
     [
         {"text": "{title}"},
-        {"text": None},
         {"encoder": "all-MiniLM-L6-v2"},
         {"training": {"click": 1.0}},
         {"version": 2},

@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from embedding_studio.sdk import FieldsText, TextTemplate
+from embedding_studio.sdk.text import FieldsText, TextOf, TextPiece, TextTemplate, WeightedFields
+
+
+def read(text_of: TextOf, payload: dict[str, Any]) -> list[str]:
+    return [piece.text for piece in text_of(payload)]
 
 
 @pytest.mark.parametrize(
@@ -21,7 +25,7 @@ from embedding_studio.sdk import FieldsText, TextTemplate
     ],
 )
 def test_named_fields_or_else_all_strings(payload: dict[str, Any], texts: list[str]) -> None:
-    assert FieldsText().build()(payload) == texts
+    assert read(FieldsText().build(), payload) == texts
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,7 @@ def test_named_fields_or_else_all_strings(payload: dict[str, Any], texts: list[s
     ],
 )
 def test_a_phrase_whose_field_is_missing_is_left_out(payload: dict[str, Any], texts: list[str]) -> None:
-    assert TextTemplate(("{title} ({year}).", "With {cast}."), most=2).build()(payload) == texts
+    assert read(TextTemplate(("{title} ({year}).", "With {cast}."), most=2).build(), payload) == texts
 
 
 @pytest.mark.parametrize("phrase", ["{}", "{0}", "{a.b}", "{a[0]}", "{a!r}", "{a:>5}", "{a-b}", "{", "{a} {"])
@@ -49,7 +53,7 @@ def test_a_phrase_that_could_fail_on_a_payload_is_refused(phrase: str) -> None:
 
 
 def test_braces_may_be_written_doubled() -> None:
-    assert TextTemplate(("{{{a}}}",)).build()({"a": 1}) == ["{1}"]
+    assert read(TextTemplate(("{{{a}}}",)).build(), {"a": 1}) == ["{1}"]
 
 
 def test_one_string_is_no_list_of_strings() -> None:
@@ -57,3 +61,31 @@ def test_one_string_is_no_list_of_strings() -> None:
         FieldsText("title")
     with pytest.raises(TypeError, match="phrases"):
         TextTemplate("{title}")
+
+
+@pytest.mark.parametrize(
+    ("payload", "pieces"),
+    [
+        ({"title": "Sofa", "text": "Soft."}, [TextPiece("Sofa", 3.0), TextPiece("Soft.", 1.0)]),
+        ({"text": "Soft.", "brand": "Acme"}, [TextPiece("Soft.", 1.0)]),
+        ({"title": ["red", "sofa"], "text": " "}, [TextPiece("red\nsofa", 3.0)]),
+        ({"title": 5, "text": None, "brand": "Acme"}, []),
+    ],
+)
+def test_every_field_that_is_present_is_a_piece_of_its_weight(payload: dict[str, Any], pieces: list[TextPiece]) -> None:
+    assert WeightedFields({"title": 3.0, "text": 1.0}).build()(payload) == pieces
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_weights_that_no_mean_can_be_taken_with_are_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight"):
+        TextPiece("a", weight)
+    with pytest.raises(ValueError, match="weight"):
+        WeightedFields({"title": weight})
+
+
+def test_a_part_of_no_fields_and_a_blank_piece_are_refused() -> None:
+    with pytest.raises(ValueError, match="fields"):
+        WeightedFields({})
+    with pytest.raises(ValueError, match="blank"):
+        TextPiece(" \n")

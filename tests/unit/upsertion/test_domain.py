@@ -1,56 +1,55 @@
-"""What an item's vectors are made from."""
+"""What an item's vectors are made from, and what is stored of them."""
 
-from collections.abc import Sequence
-from typing import Any
-
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding_studio.sdk import FieldsText
-from embedding_studio.tasks import FailedItem
-from embedding_studio.upsertion.domain import NewItem, PreparedItem, StagedItem, content_hash, prepare
+from embedding_studio.upsertion.domain import Content, content_hash, parts_of
 
-texts = st.lists(st.none() | st.text(), max_size=4)
-vectors = st.none() | st.lists(st.floats(allow_nan=False), max_size=4)
+contents = st.lists(
+    st.builds(
+        Content,
+        text=st.none() | st.text(max_size=3),
+        vector=st.none() | st.lists(st.floats(allow_nan=False), max_size=2),
+        weight=st.sampled_from([1.0, 2.0]),
+    ),
+    max_size=3,
+)
 
 
-@given(texts, vectors, texts, vectors)
-def test_the_hash_is_of_texts_and_vector(
-    left: list[str | None], left_vector: list[float] | None, right: list[str | None], right_vector: list[float] | None
+@given(contents, contents, st.sampled_from(["best", "mean"]), st.sampled_from(["best", "mean"]))
+def test_the_hash_tells_apart_what_gives_other_vectors(
+    left: list[Content], right: list[Content], of_left: str, of_right: str
 ) -> None:
-    same = repr((left, left_vector)) == repr((right, right_vector))
-    assert (content_hash(left, left_vector) == content_hash(right, right_vector)) == same
+    same = (of_left, repr(left)) == (of_right, repr(right))
+    assert (content_hash(left, of_left) == content_hash(right, of_right)) == same  # type: ignore[arg-type]
 
 
-def staged(payload: dict[str, Any], vector: Sequence[float] | None = None) -> StagedItem:
-    return StagedItem(7, 0, NewItem("a", payload, vector=vector))
+def test_the_hash_sees_images() -> None:
+    black, white = (Content(image=np.full((2, 2, 3), value, np.uint8)) for value in (0, 255))
+    assert content_hash([black], "best") != content_hash([white], "best")
+    assert content_hash([black], "best") == content_hash([Content(image=np.zeros((2, 2, 3), np.uint8))], "best")
 
 
-def test_only_what_is_embedded_changes_the_hash() -> None:
-    text_of = FieldsText(("title",)).build()
-    before, after = (prepare(staged({"title": "sofa", "price": price}), text_of) for price in (1, 2))
-    assert isinstance(before, PreparedItem)
-    assert isinstance(after, PreparedItem)
-    assert before.content_hash == after.content_hash
-    assert before.texts == ["sofa"]
+def vector(*numbers: float) -> "np.typing.NDArray[np.float32]":
+    return np.asarray(numbers, np.float32)
 
 
-def test_an_item_that_says_nothing_fails_and_one_with_a_vector_does_not() -> None:
-    text_of = FieldsText().build()
-    assert prepare(staged({"price": 1}), text_of) == FailedItem("a", "split", "the payload has no text")
-    given_vector = prepare(staged({"price": 1}, [1.0]), text_of)
-    assert isinstance(given_vector, PreparedItem)
-    assert given_vector.texts == [None]
+def test_the_best_part_wants_each_part_by_itself() -> None:
+    parts = parts_of([Content("a"), Content("b")], [vector(1, 0), vector(0, 1)], "best", "cosine")
+    assert [(part.text, part.vector.tolist()) for part in parts] == [("a", [1, 0]), ("b", [0, 1])]
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), ValueError("y" * 100_000), RecursionError()])
-def test_a_plugin_that_raises_fails_its_item_alone_and_briefly(error: Exception) -> None:
-    def text_of(_payload: object) -> list[str]:
-        raise error
+def test_the_mean_weighs_the_parts_and_has_length_one_where_only_the_direction_counts() -> None:
+    two = [Content("a", weight=3.0), Content("b")]
+    (part,) = parts_of(two, [vector(1, 0), vector(0, 1)], "mean", "cosine")
+    assert part.text == "a\nb"
+    assert part.vector == pytest.approx(vector(3, 1) / np.sqrt(10), abs=1e-6)
+    (part,) = parts_of(two, [vector(1, 0), vector(0, 1)], "mean", "euclidean")
+    assert part.vector == pytest.approx(vector(0.75, 0.25))
 
-    failed = prepare(staged({}), text_of)
-    assert isinstance(failed, FailedItem)
-    assert (failed.id, failed.stage) == ("a", "split")
-    assert failed.reason.startswith(type(error).__name__)
-    assert len(failed.reason) <= 500
+
+def test_a_mean_without_direction_is_the_first_vector() -> None:
+    (part,) = parts_of([Content("a"), Content("b")], [vector(1, 0), vector(-1, 0)], "mean", "cosine")
+    assert part.vector.tolist() == [1, 0]

@@ -1,0 +1,40 @@
+"""What an item must be like to be accepted."""
+
+import msgspec
+
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.storable import refuse_unstorable
+from embedding_studio.sdk import EmbeddingPlugin
+from embedding_studio.upsertion.domain import NewItem
+from embedding_studio.vector_store import Collection, checked_vector
+
+__all__ = ["check_item"]
+
+_LARGEST = 1_000_000
+
+
+def check_item(plugin: EmbeddingPlugin, collection: Collection, item: NewItem, place: str) -> None:
+    """Refuse an item that cannot be stored.
+
+    Args:
+        plugin: The collection's.
+        collection: Where the item is to go.
+        item: What came in.
+        place: Of the item in the request, ending with a dot; for the error.
+
+    Raises:
+        InvalidError: Names the place.
+    """
+    for name, value in (("payload", item.payload), ("source", item.source)):
+        refuse_unstorable(value, f"{place}{name}")
+        if len(msgspec.json.encode(value)) > _LARGEST:
+            raise InvalidError.at(f"{place}{name}", f"may have {_LARGEST:,} bytes as JSON")
+    if plugin.gives_vectors:
+        checked_vector(
+            item.vector or (),
+            dimensions=collection.dimensions,
+            metric=collection.metric,
+            place=f"{place}vector",
+        )
+    elif item.vector is not None:
+        raise InvalidError.at(f"{place}vector", "this collection's plugin makes the vectors itself")

@@ -1,0 +1,59 @@
+"""Deleting many items, by id or by filter."""
+
+from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.tasks import Outcome, Run
+from embedding_studio.upsertion.indexing import Indexer
+from embedding_studio.upsertion.staging import Staging
+from embedding_studio.vector_store import (
+    Collection,
+    CollectionService,
+    ItemStore,
+    delete_items,
+    delete_matching,
+    noted,
+)
+
+__all__ = ["Deleter"]
+
+_BATCH = 1_000
+
+
+class Deleter:
+    """Does what was noted when the deletion was accepted; items that came later stay."""
+
+    def __init__(
+        self, *, pool: Pool, staging: Staging, items: ItemStore, collections: CollectionService, indexer: Indexer
+    ) -> None:
+        self._pool = pool
+        self._staging = staging
+        self._items = items
+        self._collections = collections
+        self._indexer = indexer
+
+    async def run(self, run: Run) -> Outcome:
+        """Delete batch by batch; how many were there is counted over all attempts."""
+        collection = await self._collections.current(run.collection)
+        after, deleted, looked_at = "", int(run.payload.get("deleted", 0)), 0
+        more = True
+        while more:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._items.hold(connection, collection)
+                gone, after, seen, more = await self._batch(connection, collection, run.task_id, after)
+            deleted, looked_at = deleted + gone, looked_at + seen
+            await run.remember(deleted=deleted)
+            await run.advance(looked_at, max(run.total, looked_at))
+        await self._staging.finish(run.task_id)
+        await self._indexer.forget_deletions(collection)
+        return Outcome(result={"deleted": deleted})
+
+    async def _batch(
+        self, connection: Connection, collection: Collection, task_id: str, after: str
+    ) -> tuple[int, str, int, bool]:
+        """How many were deleted, the last id looked at, how many that were, and whether there may be more."""
+        before, item_ids, filter_tree = await noted(connection, task_id, after=after, limit=_BATCH)
+        if filter_tree is not None:
+            gone = await delete_matching(connection, collection, filter_tree, before=before, limit=_BATCH)
+            return gone, after, gone, gone == _BATCH
+        await self._staging.forget(connection, collection, item_ids, before=before)
+        gone = await delete_items(connection, collection, item_ids, before=before)
+        return gone, item_ids[-1] if item_ids else after, len(item_ids), len(item_ids) == _BATCH

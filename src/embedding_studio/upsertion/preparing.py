@@ -1,0 +1,112 @@
+"""From accepted items to what the encoder sees of them."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding_studio.inference import Encoders
+from embedding_studio.kernel.errors import InvalidError, StudioError
+from embedding_studio.sdk import Aggregate, DecodeImage, EmbeddingPlugin, ImageRef, ImagesOf, Loader, TextOf
+from embedding_studio.tasks import FailedItem, Stage
+from embedding_studio.upsertion.domain import Content, NewItem, PreparedItem, StagedItem, content_hash
+
+__all__ = ["Preparer"]
+
+_LONGEST_REASON = 500
+_FETCHES = 8
+
+
+class _ItemError(Exception):
+    """What is wrong with an item, and at which stage it showed."""
+
+    def __init__(self, stage: Stage, reason: str) -> None:
+        super().__init__(reason)
+        self.stage: Stage = stage
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """A plugin's parts, built: makes the contents of items.
+
+    The pieces of texts and images that it makes are those of the plugin as it stands now.
+    """
+
+    text_of: TextOf | None
+    images_of: ImagesOf | None
+    decode: DecodeImage
+    loaders: Mapping[str, Loader]
+    aggregate: Aggregate
+
+    @classmethod
+    async def of(cls, plugin: EmbeddingPlugin, encoders: Encoders) -> "Preparer":
+        """Build the plugin's parts.
+
+        Raises:
+            UnavailableError: The tokenizer that a part needs is not exported yet.
+        """
+        tokenizer = await encoders.tokenizer_of(plugin.encoder.build()) if plugin.encoder and plugin.text else None
+        return cls(
+            text_of=plugin.text.build(tokenizer) if plugin.text else None,
+            images_of=plugin.images.build() if plugin.images else None,
+            decode=plugin.preprocessing.build(),
+            loaders={name: part.build({}) for name, part in plugin.loaders.items()},
+            aggregate=plugin.aggregate,
+        )
+
+    async def prepare(
+        self, batch: Sequence[StagedItem]
+    ) -> tuple[list[PreparedItem], list[tuple[StagedItem, FailedItem]]]:
+        """Make the contents of each item; one that cannot be read, or that says nothing, has failed."""
+        turns = asyncio.Semaphore(_FETCHES)
+        outcomes = await asyncio.gather(*(self._prepare(staged, turns) for staged in batch))
+        return (
+            [one for one in outcomes if isinstance(one, PreparedItem)],
+            [(staged, one) for staged, one in zip(batch, outcomes, strict=True) if isinstance(one, FailedItem)],
+        )
+
+    async def _prepare(self, staged: StagedItem, turns: asyncio.Semaphore) -> PreparedItem | FailedItem:
+        item = staged.item
+        try:
+            texts = self._texts(item)
+            if item.vector is not None:
+                contents = [Content(texts[0].text if texts else None, vector=item.vector)]
+            else:
+                contents = [*texts, *await self._images(item, turns)]
+        except _ItemError as error:
+            return FailedItem(item.id, error.stage, str(error)[:_LONGEST_REASON])
+        if not contents:
+            return FailedItem(item.id, "split", "the payload has nothing to embed")
+        return PreparedItem(staged, contents, content_hash(contents, self.aggregate))
+
+    def _texts(self, item: NewItem) -> list[Content]:
+        pieces = self._of_plugin(self.text_of, item.payload) if self.text_of else []
+        return [Content(piece.text, weight=piece.weight) for piece in pieces]
+
+    async def _images(self, item: NewItem, turns: asyncio.Semaphore) -> list[Content]:
+        references = self._of_plugin(self.images_of, item.payload, item.source) if self.images_of else []
+        async with turns:
+            return [Content(image=await self._image(reference)) for reference in references]
+
+    async def _image(self, reference: ImageRef) -> NDArray[np.uint8]:
+        try:
+            data = reference.data if reference.data is not None else await self._fetch(reference)
+            return await asyncio.to_thread(self.decode, data)
+        except StudioError as error:
+            raise _ItemError("load", error.detail) from error
+
+    async def _fetch(self, reference: ImageRef) -> bytes:
+        loader = self.loaders.get(reference.loader or "")
+        if loader is None:
+            raise InvalidError.at("source", f"the plugin has no loader {reference.loader!r}")
+        return await loader.fetch(reference.source or {})
+
+    @staticmethod
+    def _of_plugin(part: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return part(*arguments)
+        except Exception as error:  # the edge: a plugin's code may raise anything
+            raise _ItemError("split", f"{type(error).__name__}: {error}") from error

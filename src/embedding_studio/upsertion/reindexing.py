@@ -1,0 +1,225 @@
+"""A new index beside the one that serves: filled, verified, then switched to."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from embedding_studio.inference import Encoders
+from embedding_studio.infra.postgres import Pool
+from embedding_studio.kernel.errors import ConflictError
+from embedding_studio.sdk import EncoderSource
+from embedding_studio.tasks import FailedItem, Outcome, Run
+from embedding_studio.upsertion.domain import NewItem, StagedItem
+from embedding_studio.upsertion.embedding import Embedder
+from embedding_studio.upsertion.preparing import Preparer
+from embedding_studio.upsertion.settings import UpsertionSettings
+from embedding_studio.upsertion.verification import Verification, verify
+from embedding_studio.vector_store import (
+    BASE_MODEL_VERSION,
+    Catalog,
+    Collection,
+    CollectionService,
+    IndexVersion,
+    IndexVersions,
+    Item,
+    ItemStore,
+    VectorStoreSettings,
+    build_indexes,
+)
+
+__all__ = ["Estimate", "Reindexer"]
+
+_BATCH = 256
+_MEASURED_ITEMS = 64
+_SHOWN_FAILURES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a reindex would take.
+
+    Attributes:
+        seconds: From the speed of embedding a few stored items just now, in this process, at full capacity.
+        bytes: Of the index that serves now; the new one takes as much beside it until the old one is retired.
+    """
+
+    items: int
+    parts: int
+    seconds: float
+    bytes: int
+
+
+class Reindexer:
+    """Fills from the stored payloads, in the order of ids; what is written meanwhile goes to both indexes.
+
+    Whatever dies, the next attempt goes on behind the last batch that was written.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        catalog: Catalog,
+        versions: IndexVersions,
+        items: ItemStore,
+        collections: CollectionService,
+        encoders: Encoders,
+        embedder: Embedder,
+        settings: UpsertionSettings,
+        store_settings: VectorStoreSettings,
+    ) -> None:
+        self._pool = pool
+        self._catalog = catalog
+        self._versions = versions
+        self._items = items
+        self._collections = collections
+        self._encoders = encoders
+        self._embedder = embedder
+        self._settings = settings
+        self._index_from = store_settings.index_from
+        self._seen_within = store_settings.seen_within
+
+    async def estimate(self, collection: Collection) -> Estimate:
+        """What a reindex would take, measured on a few stored items."""
+        items, parts = await self._versions.count(collection, collection.index_version)
+        sample = await self._items.stored(collection, after="", limit=_MEASURED_ITEMS)
+        version = IndexVersion(0, "building", collection.model_version, collection.dimensions, collection.encoder)
+        preparer = await self._preparer(collection)
+        started = time.perf_counter()
+        if sample:
+            prepared, _ = await preparer.prepare(await self._as_staged(collection, sample))
+            await self._embedder.embed_all(collection, version, preparer, prepared)
+        seconds = (time.perf_counter() - started) * items / max(1, len(sample))
+        return Estimate(items, parts, seconds, await self._versions.size(collection, collection.index_version))
+
+    async def run(self, run: Run) -> Outcome:
+        """Build, verify, switch. An index that does not hold all items, or finds them badly, never serves."""
+        collection = await self._collections.current(run.collection)
+        index = await self._begin(run, collection)
+        if index.state == "building":
+            try:
+                failures, verification = await self._build(run, collection, index)
+            except asyncio.CancelledError:
+                if run.wish == "cancel":
+                    await self._versions.fail(collection, index.version)
+                raise
+            if failures or verification.problem:
+                await self._versions.fail(collection, index.version)
+                if failures:
+                    return Outcome("failed", {"index_version": index.version}, failures, len(failures))
+                raise ConflictError(f"the new index was given up: {verification.problem}")
+            await run.remember(verification=verification.as_dict())
+            await self._switch(run, collection, index)
+        present = await self._catalog.get(collection.name)
+        return Outcome(
+            result={
+                "index_version": index.version,
+                "model_version": present.model_version,
+                "verification": run.payload.get("verification"),
+            }
+        )
+
+    async def _begin(self, run: Run, collection: Collection) -> IndexVersion:
+        plugin = self._collections.plugin_of(collection)
+        source = plugin.encoder.build() if plugin.encoder else None
+        index = await self._versions.begin(
+            collection,
+            task_id=run.task_id,
+            model_version=self._model_version(run, collection, source) or collection.model_version,
+            encoder=source,
+            dimensions=await self._encoders.dimensions_of(plugin) if source else collection.dimensions,
+        )
+        if index.state == "failed":
+            raise ConflictError("the index of this task was given up; ask for a new one")
+        return index
+
+    async def _build(
+        self, run: Run, collection: Collection, index: IndexVersion
+    ) -> tuple[list[FailedItem], Verification]:
+        preparer = await self._preparer(collection)
+        await self._fill(run, collection, index, preparer)
+        if failures := await self._fill_missing(collection, index, preparer):
+            return failures, Verification()
+        await build_indexes(self._pool, collection, index.version, from_parts=self._index_from)
+        sample = await self._items.sample(collection, version=index.version, limit=self._settings.verified_items)
+        stored = await self._items.stored_of(collection, list(sample))
+        prepared, _ = await preparer.prepare(await self._as_staged(collection, stored))
+        again = await self._embedder.embed_all(collection, index, preparer, prepared)
+        served = replace(collection, index_version=index.version, dimensions=index.dimensions)
+        return [], await verify(
+            self._pool, served, stored=sample, again=again, least_recall=self._settings.verified_recall
+        )
+
+    async def _fill(self, run: Run, collection: Collection, index: IndexVersion, preparer: Preparer) -> None:
+        after = index.filled_to or ""
+        total, _ = await self._versions.count(collection, collection.index_version)
+        done, _ = await self._versions.count(collection, index.version)
+        while stored := await self._items.stored(collection, after=after, limit=_BATCH):
+            started = time.perf_counter()
+            after = stored[-1].id
+            await self._fill_batch(collection, index, preparer, stored, filled_to=after)
+            done += len(stored)
+            await run.advance(min(done, total), total)
+            await asyncio.sleep((time.perf_counter() - started) * (1 / run.payload["share"] - 1))
+
+    async def _fill_missing(self, collection: Collection, index: IndexVersion, preparer: Preparer) -> list[FailedItem]:
+        """Try once more what is not in the index; returns what cannot be."""
+        failures: list[FailedItem] = []
+        after = ""
+        while missing := await self._versions.missing(collection, index.version, after=after, limit=_BATCH):
+            after = missing[-1]
+            stored = await self._items.stored_of(collection, missing)
+            failures += await self._fill_batch(collection, index, preparer, stored)
+        return failures[:_SHOWN_FAILURES]
+
+    async def _fill_batch(
+        self,
+        collection: Collection,
+        index: IndexVersion,
+        preparer: Preparer,
+        stored: Sequence[Item],
+        *,
+        filled_to: str | None = None,
+    ) -> list[FailedItem]:
+        prepared, unprepared = await preparer.prepare(await self._as_staged(collection, stored))
+        items, failures = await self._embedder.embed(collection, [index], preparer, prepared)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._items.hold(connection, collection)
+            changed = [item for _, item in items if index.version in item.parts]
+            await self._items.fill(connection, collection, index.version, changed)
+            if filled_to is not None:
+                await self._versions.advance(connection, collection, index.version, filled_to)
+        return [*(failed for _, failed in unprepared), *(failed for _, failed in failures)]
+
+    async def _as_staged(self, collection: Collection, stored: Sequence[Item]) -> list[StagedItem]:
+        """Stored items as if they came in again; given vectors are taken from the index that serves."""
+        given: dict[str, list[float]] = {}
+        if self._collections.plugin_of(collection).gives_vectors:
+            vectors = await self._items.vectors(collection, [item.id for item in stored])
+            given = {item_id: vector.tolist() for item_id, vector in vectors.items()}
+        return [
+            StagedItem(item.seq, ordinal, NewItem(item.id, item.payload, item.source, given.get(item.id)))
+            for ordinal, item in enumerate(stored)
+        ]
+
+    async def _switch(self, run: Run, collection: Collection, index: IndexVersion) -> None:
+        """Move the pointer, and wait until every process has seen it."""
+        await self._catalog.switch_index(
+            collection,
+            index_version=index.version,
+            model_version=self._model_version(run, collection, index.encoder),
+            task_id=run.task_id,
+        )
+        await asyncio.sleep(self._seen_within)
+
+    @staticmethod
+    def _model_version(run: Run, collection: Collection, source: EncoderSource | None) -> int | None:
+        """What is to serve with the new index: what was asked for, else what serves now, if it fits the encoder."""
+        if collection.encoder is not None and collection.encoder != source:
+            return BASE_MODEL_VERSION
+        asked: int | None = run.payload.get("model_version")
+        return asked
+
+    async def _preparer(self, collection: Collection) -> Preparer:
+        return await Preparer.of(self._collections.plugin_of(collection), self._encoders)

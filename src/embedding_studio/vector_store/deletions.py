@@ -1,0 +1,146 @@
+"""Every query that deletes items, and what keeps them deleted.
+
+A deletion takes its place in the order of acceptance. It is noted for as long as anything older is under way, and each
+writer applies what is noted to what it has just written: whatever was accepted before a deletion never comes back.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from embedding_studio.infra.postgres import Connection
+from embedding_studio.vector_store.domain import Collection
+from embedding_studio.vector_store.errors import CollectionNotFoundError
+from embedding_studio.vector_store.filters import parse_filter
+from embedding_studio.vector_store.sql import Parameters, condition
+from embedding_studio.vector_store.tables import items_table
+
+__all__ = [
+    "apply_deletions",
+    "count_noted",
+    "delete_items",
+    "delete_matching",
+    "forget_deletions",
+    "hold_alone",
+    "note_deletion",
+    "noted",
+]
+
+
+async def hold_alone(connection: Connection, collection: Collection) -> None:
+    """Wait for the collection's writers to end, and keep new ones out until the caller's transaction ends.
+
+    Raises:
+        CollectionNotFoundError: The collection is gone.
+    """
+    known = await connection.fetchval("SELECT id FROM collections WHERE id = $1 FOR NO KEY UPDATE", collection.id)
+    if known is None:
+        raise CollectionNotFoundError(collection.name)
+
+
+async def note_deletion(
+    connection: Connection,
+    collection: Collection,
+    *,
+    item_ids: Sequence[str] = (),
+    filter_tree: dict[str, Any] | None = None,
+    task_id: str | None = None,
+) -> None:
+    """Note what is deleted from now on, inside the caller's transaction, which holds the collection alone."""
+    seq = await connection.fetchval("SELECT nextval('acceptance')")
+    await connection.copy_records_to_table(
+        "deletions",
+        columns=("collection_id", "seq", "task_id", "item_id"),
+        records=[(collection.id, seq, task_id, item_id) for item_id in item_ids],
+    )
+    if filter_tree is not None:
+        await connection.execute(
+            "INSERT INTO deletions (collection_id, seq, task_id, filter) VALUES ($1, $2, $3, $4)",
+            collection.id,
+            seq,
+            task_id,
+            filter_tree,
+        )
+
+
+async def noted(connection: Connection, task_id: str, *, after: str, limit: int) -> tuple[int, list[str], Any]:
+    """What a task is to delete: its place in the order, ids from the one after `after`, or a filter tree."""
+    rows = await connection.fetch(
+        "SELECT seq, item_id, filter FROM deletions WHERE task_id = $1 AND (item_id > $2 OR item_id IS NULL)"
+        " ORDER BY item_id LIMIT $3",
+        task_id,
+        after,
+        limit,
+    )
+    if not rows:
+        return 0, [], None
+    return rows[0]["seq"], [row["item_id"] for row in rows if row["item_id"] is not None], rows[0]["filter"]
+
+
+async def count_noted(connection: Connection, task_id: str) -> int:
+    """How many deletions a task noted."""
+    count: int = await connection.fetchval("SELECT count(*) FROM deletions WHERE task_id = $1", task_id)
+    return count
+
+
+async def delete_items(
+    connection: Connection, collection: Collection, item_ids: Sequence[str], *, before: int | None = None
+) -> int:
+    """Delete the items from every index version, those only that were accepted before `before` if that is given.
+
+    Returns:
+        How many there were.
+    """
+    rows = await connection.fetch(
+        f"DELETE FROM {items_table(collection.id)} WHERE id = ANY($1) AND ($2::bigint IS NULL OR seq < $2)"
+        " RETURNING id",
+        list(item_ids),
+        before,
+    )
+    return len(rows)
+
+
+async def delete_matching(
+    connection: Connection, collection: Collection, filter_tree: object, *, before: int, limit: int
+) -> int:
+    """Delete up to `limit` items that match the filter and were accepted before `before`; returns how many."""
+    parameters = Parameters()
+    matches = condition(parse_filter(filter_tree), parameters, "payload")
+    table = items_table(collection.id)
+    rows = await connection.fetch(
+        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE seq < {parameters.bind(before)} AND {matches}"
+        f" LIMIT {limit:d}) RETURNING id",
+        *parameters.values,
+    )
+    return len(rows)
+
+
+async def apply_deletions(connection: Connection, collection: Collection, item_ids: Sequence[str]) -> None:
+    """Delete those of the items that a later deletion covers, inside the caller's transaction."""
+    table = items_table(collection.id)
+    await connection.execute(
+        f"DELETE FROM {table} i USING deletions d"
+        " WHERE d.collection_id = $1 AND d.item_id = i.id AND i.id = ANY($2) AND i.seq < d.seq",
+        collection.id,
+        list(item_ids),
+    )
+    filters = await connection.fetch(
+        "SELECT seq, filter FROM deletions WHERE collection_id = $1 AND filter IS NOT NULL ORDER BY seq",
+        collection.id,
+    )
+    for row in filters:
+        parameters = Parameters()
+        matches = condition(parse_filter(row["filter"]), parameters, "payload")
+        written, before = parameters.bind(list(item_ids)), parameters.bind(row["seq"])
+        await connection.execute(
+            f"DELETE FROM {table} WHERE id = ANY({written}::text[]) AND seq < {before} AND {matches}",
+            *parameters.values,
+        )
+
+
+async def forget_deletions(connection: Connection, collection: Collection, *, before: int | None) -> None:
+    """Drop the notes of finished deletions that nothing older is left for; None: nothing at all is under way."""
+    await connection.execute(
+        "DELETE FROM deletions WHERE collection_id = $1 AND ($2::bigint IS NULL OR seq < $2)",
+        collection.id,
+        before,
+    )

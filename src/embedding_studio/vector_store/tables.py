@@ -1,0 +1,36 @@
+"""The tables of one collection: its items, and the parts of each of its index versions."""
+
+from embedding_studio.infra.postgres import Connection, quote
+
+__all__ = ["create_items_table", "create_parts_table", "items_table", "parts_table"]
+
+
+def items_table(collection_id: int) -> str:
+    """The quoted name of the table of a collection's items."""
+    return quote(f"items_{collection_id:d}")
+
+
+def parts_table(collection_id: int, index_version: int) -> str:
+    """The quoted name of the table of an index version's parts."""
+    return quote(f"parts_{collection_id:d}_{index_version:d}")
+
+
+async def create_items_table(connection: Connection, collection_id: int) -> None:
+    """Create the items' table; `seq` is an item's place in the order of acceptance."""
+    await connection.execute(
+        f'CREATE TABLE {items_table(collection_id)} (id text COLLATE "C" PRIMARY KEY, payload jsonb NOT NULL,'
+        " source jsonb, seq bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT now())",
+    )
+
+
+async def create_parts_table(connection: Connection, collection_id: int, index_version: int, dimensions: int) -> None:
+    """Create the parts' table of an index version.
+
+    An item's first part carries the hash of what all of its parts were made from. Deleting an item takes its parts
+    along, in every version.
+    """
+    await connection.execute(
+        f'CREATE TABLE {parts_table(collection_id, index_version)} (item_id text COLLATE "C" NOT NULL'
+        f" REFERENCES {items_table(collection_id)} ON DELETE CASCADE, part_no int NOT NULL, text text,"
+        f" content_hash text, embedding vector({dimensions:d}) NOT NULL, PRIMARY KEY (item_id, part_no))",
+    )

@@ -1,0 +1,166 @@
+"""Every query on the index versions of a collection."""
+
+from typing import Any
+
+import asyncpg
+
+from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.sdk import EncoderSource
+from embedding_studio.vector_store.domain import Collection, IndexVersion
+from embedding_studio.vector_store.errors import CollectionNotFoundError, ReindexRunsError
+from embedding_studio.vector_store.tables import create_parts_table, items_table, parts_table
+
+__all__ = ["IndexVersions"]
+
+_COLUMNS = "version, state, model_version, dimensions, encoder, filled_to, task_id"
+_LIVE = "(state IN ('building', 'active') OR (state = 'retired' AND dropped_at IS NULL))"
+_DROP_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
+
+
+class IndexVersions:
+    """Physical indexes: one is active, one may be building, those retired of late are kept in step for a rollback."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def live(self, collection: Collection, connection: Connection | None = None) -> list[IndexVersion]:
+        """The versions that writes and deletions go to, oldest first."""
+        rows = await (connection or self._pool).fetch(
+            f"SELECT {_COLUMNS} FROM index_versions WHERE collection_id = $1 AND {_LIVE} ORDER BY version",
+            collection.id,
+        )
+        return [_version(row) for row in rows]
+
+    async def begin(
+        self,
+        collection: Collection,
+        *,
+        task_id: str,
+        model_version: int,
+        encoder: EncoderSource | None,
+        dimensions: int,
+    ) -> IndexVersion:
+        """The empty version that a task fills; the same task gets the same one, as far as it came.
+
+        Raises:
+            CollectionNotFoundError: The collection is gone.
+            ReindexRunsError: Another task builds one.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval("SELECT id FROM collections WHERE id = $1 FOR UPDATE", collection.id):
+                raise CollectionNotFoundError(collection.name)
+            known = await connection.fetchrow(f"SELECT {_COLUMNS} FROM index_versions WHERE task_id = $1", task_id)
+            if known:
+                return _version(known)
+            row = await self._insert(connection, collection, task_id, model_version, encoder, dimensions)
+            await create_parts_table(connection, collection.id, row["version"], dimensions)
+            return _version(row)
+
+    async def is_building(self, collection: Collection) -> bool:
+        """Whether a version is being built."""
+        building: bool = await self._pool.fetchval(
+            "SELECT EXISTS (SELECT FROM index_versions WHERE collection_id = $1 AND state = 'building')",
+            collection.id,
+        )
+        return building
+
+    async def advance(self, connection: Connection, collection: Collection, version: int, filled_to: str) -> None:
+        """Note how far the version is filled, inside the caller's transaction."""
+        await connection.execute(
+            "UPDATE index_versions SET filled_to = $3 WHERE collection_id = $1 AND version = $2",
+            collection.id,
+            version,
+            filled_to,
+        )
+
+    async def missing(self, collection: Collection, version: int, *, after: str, limit: int) -> list[str]:
+        """Ids of items, from the one after `after`, that have no part in the version."""
+        rows = await self._pool.fetch(
+            f"SELECT id FROM {items_table(collection.id)} i WHERE id > $1 AND NOT EXISTS"
+            f" (SELECT FROM {parts_table(collection.id, version)} p WHERE p.item_id = i.id) ORDER BY id LIMIT $2",
+            after,
+            limit,
+        )
+        return [row["id"] for row in rows]
+
+    async def count(self, collection: Collection, version: int) -> tuple[int, int]:
+        """How many items and parts the version holds."""
+        row = await self._pool.fetchrow(
+            "SELECT count(*) FILTER (WHERE part_no = 0) AS items, count(*) AS parts"
+            f" FROM {parts_table(collection.id, version)}",
+        )
+        return (row["items"], row["parts"]) if row else (0, 0)
+
+    async def size(self, collection: Collection, version: int) -> int:
+        """Bytes of the version on disk, its indexes included."""
+        size: int = await self._pool.fetchval(
+            "SELECT pg_total_relation_size(to_regclass($1))",
+            parts_table(collection.id, version),
+        )
+        return size
+
+    async def fail(self, collection: Collection, version: int) -> None:
+        """Give up a version that was being built, and the space it took."""
+        await self._drop(collection.id, version, state="failed", condition="state IN ('building', 'failed')")
+
+    async def drop_due(self) -> int:
+        """Drop the tables of versions whose grace time is over; returns how many.
+
+        A table that is being read is left to the next call.
+        """
+        rows = await self._pool.fetch(
+            "SELECT collection_id, version FROM index_versions"
+            " WHERE state = 'retired' AND dropped_at IS NULL AND retire_at <= now() LIMIT 10",
+        )
+        dropped = 0
+        for row in rows:
+            try:
+                await self._drop(row["collection_id"], row["version"], state="retired", condition="retire_at <= now()")
+            except asyncpg.LockNotAvailableError:
+                continue
+            dropped += 1
+        return dropped
+
+    async def _drop(self, collection_id: int, version: int, *, state: str, condition: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_DROP_TIMEOUT)
+            await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", collection_id)
+            ended = await connection.fetchval(
+                f"UPDATE index_versions SET state = $3, dropped_at = now() WHERE collection_id = $1 AND version = $2"
+                f" AND {condition} RETURNING version",
+                collection_id,
+                version,
+                state,
+            )
+            if ended is not None:
+                await connection.execute(f"DROP TABLE IF EXISTS {parts_table(collection_id, version)}")
+
+    @staticmethod
+    async def _insert(
+        connection: Connection,
+        collection: Collection,
+        task_id: str,
+        model_version: int,
+        encoder: EncoderSource | None,
+        dimensions: int,
+    ) -> asyncpg.Record:
+        try:
+            rows = await connection.fetch(
+                "INSERT INTO index_versions"
+                " (collection_id, version, state, model_version, dimensions, encoder, task_id)"
+                " SELECT $1, max(version) + 1, 'building', $2, $3, $4, $5 FROM index_versions WHERE collection_id = $1"
+                f" RETURNING {_COLUMNS}",
+                collection.id,
+                model_version,
+                dimensions,
+                encoder,
+                task_id,
+            )
+        except asyncpg.UniqueViolationError:
+            raise ReindexRunsError(collection.name) from None
+        return rows[0]
+
+
+def _version(row: Any) -> IndexVersion:
+    encoder = row["encoder"]
+    return IndexVersion(**{**row, "encoder": encoder and EncoderSource(**encoder)})
