@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from semantic_text_splitter import TextSplitter
 from tokenizers import Encoding, Tokenizer
@@ -146,7 +146,7 @@ class _Tokens:
     def __init__(self, text: str, encoding: Encoding) -> None:
         words = encoding.word_ids
         self._text = text
-        self._begins = list(accumulate((begin for begin, _ in encoding.offsets), max))
+        self._begins = [begin for begin, _ in encoding.offsets]
         self._at_character = [later > begin for begin, later in pairwise([-1, *self._begins])]
         self._at_word = [
             new and word != before

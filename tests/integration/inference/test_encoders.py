@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from clip import DIMENSIONS
 from embedding_studio.inference import BrokenModelError, EncoderNotReadyError, Encoders, InferenceSettings
 from embedding_studio.inference import encoders as module
 from embedding_studio.kernel.errors import UnavailableError
-from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder
+from embedding_studio.sdk import EmbeddingPlugin, EncoderSource, SentenceEncoder, TokenSplitter
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -87,3 +89,43 @@ async def test_bulk_does_not_delay_a_search(own: Encoders) -> None:
         assert not blocked.done()
     finally:
         go.set()
+
+
+@pytest.fixture
+async def clips(clip_folder: Path) -> AsyncIterator[Encoders]:
+    found = Encoders(InferenceSettings(encoders=clip_folder.parent, threads=1))
+    yield found
+    found.close()
+
+
+async def test_a_process_serves_both_sides(
+    clips: Encoders, clip_source: EncoderSource, images: list[NDArray[np.uint8]]
+) -> None:
+    assert (await clips.encode(clip_source, TEXTS, "item")).shape == (12, DIMENSIONS)
+    assert (await clips.encode(clip_source, TEXTS[:1], "query")).shape == (1, DIMENSIONS)
+    assert (await clips.encode_images(clip_source, images)).shape == (11, DIMENSIONS)
+
+
+async def test_images_wait_with_the_bulk(
+    clips: Encoders, clip_source: EncoderSource, images: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await clips.encode(clip_source, TEXTS[:1], "query")
+    go = threading.Event()
+    blocked = clips._bulk.submit(go.wait, 10)
+    try:
+        assert (await clips.encode(clip_source, TEXTS[:1], "query")).shape == (1, DIMENSIONS)
+        assert not blocked.done()
+    finally:
+        go.set()
+    monkeypatch.setattr(module, "_BULK_WAITING", 0)
+    with pytest.raises(UnavailableError, match="too many batches"):
+        await clips.encode_images(clip_source, images)
+
+
+async def test_the_tokenizer_splits_texts_for_the_encoder(clips: Encoders, clip_source: EncoderSource) -> None:
+    tokenizer = await clips.tokenizer_of(clip_source)
+    pieces = TokenSplitter(24).build(tokenizer)("the red apple " * 20)
+    assert len(pieces) > 1
+    assert all(len(tokenizer.encode(piece).ids) <= 24 for piece in pieces)
+    with pytest.raises(ValueError, match="the model takes 24 tokens"):
+        TokenSplitter(25).build(tokenizer)

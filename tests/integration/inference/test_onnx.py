@@ -1,5 +1,6 @@
 """The served encoder against sentence-transformers on the same weights."""
 
+import csv
 import json
 import shutil
 import sqlite3
@@ -12,11 +13,20 @@ import numpy as np
 import pytest
 import torch
 from bokeh_sampledata.movies_data import movie_path
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
+from clip import DIMENSIONS, SIZE
+from data_sets import data_set
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.ml.sources import load_model
+from embedding_studio.sdk.encoder import EncoderSource
+from embedding_studio.sdk.images import ImagePreprocessing
+
+Pixels = NDArray[np.uint8]
 
 LONG = "A detective who cannot sleep walks through the rain. " * 60
 
@@ -87,6 +97,71 @@ def test_threads_may_share_an_encoder(encoder: OnnxEncoder, texts: list[str]) ->
     assert np.abs(np.concatenate(found) - expected).max() <= 1e-6
 
 
+@pytest.fixture(scope="module")
+def clip(clip_folder: Path) -> OnnxEncoder:
+    return OnnxEncoder.load(clip_folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def clip_model(clip_source: EncoderSource) -> Iterator[SentenceTransformer]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield SentenceTransformer(clip_source.model, device="cpu")
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Path]:
+    folder = data_set("grocery")
+    with (folder / "photos.tsv").open(encoding="utf-8") as lines:
+        return [folder / path for path, _ in csv.reader(lines, delimiter="\t")]
+
+
+def test_photographs_match_sentence_transformers(
+    clip: OnnxEncoder, clip_model: SentenceTransformer, photos: list[Path]
+) -> None:
+    decode = ImagePreprocessing(size=SIZE).build()
+    vectors = clip.encode_images([decode(path.read_bytes()) for path in photos])
+    pictures = [Image.open(path) for path in photos]
+    assert vectors.shape == (len(photos), DIMENSIONS)
+    assert vectors.dtype == np.float32
+    assert np.abs(vectors - clip_model.encode(pictures, normalize_embeddings=True)).max() <= 1e-5
+
+
+def test_texts_of_a_clip_match_too(clip: OnnxEncoder, clip_model: SentenceTransformer) -> None:
+    texts = [*(f"{count} red apples" for count in range(40)), "", "the " * 100]
+    expected = clip_model.encode(texts, normalize_embeddings=True)
+    for kind in ("query", "item"):
+        assert np.abs(clip.encode(texts, kind) - expected).max() <= 1e-5
+
+
+def test_images_come_in_their_order_whatever_the_batch(clip: OnnxEncoder, images: list[Pixels]) -> None:
+    vectors = clip.encode_images(images)
+    alone = np.concatenate([clip.encode_images([image]) for image in images])
+    assert np.abs(vectors - alone).max() <= 1e-6
+    assert clip.encode_images([]).shape == (0, DIMENSIONS)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((SIZE, SIZE + 1, 3), np.uint8),
+        np.zeros((SIZE, SIZE, 4), np.uint8),
+        np.zeros((SIZE, SIZE), np.uint8),
+        np.zeros((SIZE, SIZE, 3), np.float32),
+    ],
+    ids=lambda image: f"{image.shape} {image.dtype}",
+)
+def test_an_image_of_another_shape_is_refused(clip: OnnxEncoder, image: Pixels) -> None:
+    with pytest.raises(InvalidError, match=f"{SIZE} x {SIZE} x 3"):
+        clip.encode_images([np.zeros((SIZE, SIZE, 3), np.uint8), image])
+
+
+def test_an_encoder_of_texts_takes_no_images(encoder: OnnxEncoder, images: list[Pixels]) -> None:
+    with pytest.raises(InvalidError, match="takes no images"):
+        encoder.encode_images(images)
+
+
 @pytest.fixture
 def broken(encoder_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(encoder_folder, tmp_path / "broken"))
@@ -122,3 +197,30 @@ def test_an_encoder_that_encodes_otherwise_is_refused(broken: Path) -> None:
     (broken / "canaries.json").write_text(json.dumps(canaries))
     with pytest.raises(InvalidError, match="canaries"):
         OnnxEncoder.load(broken, threads=1)
+
+
+@pytest.fixture
+def broken_clip(clip_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(clip_folder, tmp_path / "broken"))
+
+
+@pytest.mark.parametrize("name", ["image.onnx", "image_canaries.safetensors"])
+def test_a_missing_file_of_the_image_side_is_named(broken_clip: Path, name: str) -> None:
+    (broken_clip / name).unlink()
+    with pytest.raises(UnavailableError, match=name):
+        OnnxEncoder.load(broken_clip, threads=1)
+
+
+@pytest.mark.parametrize("name", ["image.onnx", "image_canaries.safetensors"])
+def test_a_changed_file_of_the_image_side_is_named(broken_clip: Path, name: str) -> None:
+    (broken_clip / name).write_bytes(b"{}")
+    with pytest.raises(InvalidError, match=name):
+        OnnxEncoder.load(broken_clip, threads=1)
+
+
+def test_an_encoder_that_sees_otherwise_is_refused(broken_clip: Path) -> None:
+    canaries = load_file(broken_clip / "image_canaries.safetensors")
+    canaries["vectors"][0, 0] += 0.01
+    save_file(canaries, broken_clip / "image_canaries.safetensors")
+    with pytest.raises(InvalidError, match="canaries"):
+        OnnxEncoder.load(broken_clip, threads=1)

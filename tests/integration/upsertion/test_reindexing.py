@@ -46,13 +46,9 @@ async def texts(studio: Studio, collection: Collection, version: int) -> dict[st
 
 
 @pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def after_batch(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Hook], None]:
+    """Do something once the filling has written so many batches of four."""
     monkeypatch.setattr("embedding_studio.upsertion.reindexing._BATCH", 4)
-
-
-@pytest.fixture
-def after_batch(monkeypatch: pytest.MonkeyPatch, small_batches: None) -> Callable[[int, Hook], None]:
-    """Do something once the filling has written so many batches."""
 
     def arrange(number: int, hook: Hook) -> None:
         original, count = Reindexer._fill_batch, 0
@@ -287,7 +283,8 @@ async def test_a_collection_that_is_deleted_meanwhile_leaves_nothing(
     assert left == 0
 
 
-async def test_the_share_is_kept(studio: Studio, any_name: str, small_batches: None) -> None:
+async def test_the_share_is_kept(studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.upsertion.reindexing._BATCH", 4)
     await studio.create(any_name)
     await studio.add(any_name, sofas(*range(40)))
     loop, seconds = asyncio.get_running_loop(), {}

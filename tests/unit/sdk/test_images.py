@@ -120,8 +120,17 @@ def test_the_middle_is_kept(width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 50_000), (50_000, 1), (9, 40_000)])
-def test_a_stripe_costs_no_more_than_a_square(width: int, height: int) -> None:
+def test_a_stripe_is_never_stretched_to_a_giant(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    resize = Image.Image.resize
+    sizes: list[tuple[int, int]] = []
+
+    def watched(image: Image.Image, size: tuple[int, int], *how: Any) -> Image.Image:
+        sizes.append(size)
+        return resize(image, size, *how)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
     assert near(decode(file(Image.new("RGB", (width, height), RED))), RED)
+    assert max(width * height for width, height in sizes) <= 4 * 8 * 8
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 32), (32, 64), (1, 5_000), (5_000, 1)])
