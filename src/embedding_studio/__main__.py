@@ -84,7 +84,7 @@ def worker(
 
     settings = _settings()
     if role == "all":
-        run_roles(settings.data_dir)
+        run_roles(settings.data_dir, say=Console(stderr=True).print)
     elif role in ROLES:
         run_worker(settings, role)
     else:

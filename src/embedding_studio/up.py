@@ -65,15 +65,15 @@ def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> N
     """Run everything until SIGINT or SIGTERM; arguments and errors are those of `studio`."""
     with studio(data_dir, host=host, port=port, say=say) as (supervisor, _):
         say(f"Ready: http://{host}:{port} (the API's page is at /schema; logs are in {data_dir / 'logs'})")
-        supervisor.wait()
+        supervisor.wait(say)
         say("Stopping")
 
 
-def run_roles(data_dir: Path) -> None:
-    """Run one worker process a role until SIGINT or SIGTERM."""
+def run_roles(data_dir: Path, *, say: Callable[[str], None]) -> None:
+    """Run one worker process a role until SIGINT or SIGTERM; one that ends by itself is started again."""
     with Supervisor() as supervisor:
         _start_roles(supervisor, data_dir)
-        supervisor.wait()
+        supervisor.wait(say)
 
 
 def _start_roles(supervisor: Supervisor, data_dir: Path) -> None:

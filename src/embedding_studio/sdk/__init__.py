@@ -9,7 +9,7 @@ Example:
 """
 
 from embedding_studio.sdk.cleaning import Normalise, StripHtml
-from embedding_studio.sdk.encoder import DEFAULT_MODEL, EncoderSource, SentenceEncoder
+from embedding_studio.sdk.encoder import DEFAULT_MODEL, ClipEncoder, EncoderSource, SentenceEncoder
 from embedding_studio.sdk.images import DecodeImage, ImageFields, ImagePreprocessing, ImageRef, ImagesOf
 from embedding_studio.sdk.loading import (
     FileLoader,
@@ -32,6 +32,7 @@ from embedding_studio.sdk.training import EventGains, GainOf
 __all__ = [
     "DEFAULT_MODEL",
     "Aggregate",
+    "ClipEncoder",
     "DecodeImage",
     "EmbeddingPlugin",
     "EncoderSource",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
-from embedding_studio.sdk.encoder import SentenceEncoder
+from embedding_studio.sdk.encoder import ClipEncoder, SentenceEncoder
 from embedding_studio.sdk.images import ImageFields, ImagePreprocessing
 from embedding_studio.sdk.loading import Loader
 from embedding_studio.sdk.pieces import TextPart
@@ -33,7 +33,7 @@ _PARTS = {
     "images": ImageFields | None,
     "preprocessing": ImagePreprocessing,
     "loaders": Mapping,
-    "encoder": SentenceEncoder | None,
+    "encoder": SentenceEncoder | ClipEncoder | None,
     "training": EventGains,
 }
 
@@ -62,7 +62,7 @@ class EmbeddingPlugin:
     preprocessing: ImagePreprocessing = field(default_factory=ImagePreprocessing)
     loaders: Mapping[str, LoaderPart] = field(default_factory=dict)
     aggregate: Aggregate = "best"
-    encoder: SentenceEncoder | None = field(default_factory=SentenceEncoder)
+    encoder: SentenceEncoder | ClipEncoder | None = field(default_factory=SentenceEncoder)
     metric: Metric = "cosine"
     training: EventGains = field(default_factory=EventGains)
 
@@ -77,6 +77,15 @@ class EmbeddingPlugin:
         for part, kind in _PARTS.items():
             if not isinstance(value := getattr(self, part), kind):
                 raise TypeError(f"{part} must not be {type(value).__name__}")
+        self._check_images()
+
+    def _check_images(self) -> None:
+        if self.text is None and self.images is None:
+            raise ValueError("a plugin without text needs images")
+        if self.images and not isinstance(self.encoder, ClipEncoder):
+            raise ValueError("images need a ClipEncoder")
+        if self.images and self.images.loader not in (None, *self.loaders):
+            raise ValueError(f"there is no loader {self.images.loader!r} for the images")
 
     @property
     def gives_vectors(self) -> bool:

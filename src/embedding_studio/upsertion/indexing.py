@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from embedding_studio.inference import Encoders
 from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.tasks import FailedItem, Outcome, Run
 from embedding_studio.upsertion.domain import StagedItem
 from embedding_studio.upsertion.embedding import Embedder
 from embedding_studio.upsertion.isolation import isolate
-from embedding_studio.upsertion.preparing import Preparer
+from embedding_studio.upsertion.preparing import Preparer, Preparers
 from embedding_studio.upsertion.staging import StagedTask, Staging
 from embedding_studio.vector_store import (
     Collection,
@@ -60,7 +59,7 @@ class Indexer:
         items: ItemStore,
         versions: IndexVersions,
         collections: CollectionService,
-        encoders: Encoders,
+        preparers: Preparers,
         embedder: Embedder,
         settings: VectorStoreSettings,
     ) -> None:
@@ -69,7 +68,7 @@ class Indexer:
         self._items = items
         self._versions = versions
         self._collections = collections
-        self._encoders = encoders
+        self._preparers = preparers
         self._embedder = embedder
         self._index_from = settings.index_from
 
@@ -106,7 +105,7 @@ class Indexer:
 
     async def drain(self, run: Run, collection: Collection) -> None:
         """Index what waits of the task; the next batch is embedded while the last is written."""
-        preparer = await self.preparer(collection)
+        preparer = await self._preparers.of(collection)
         while (task := await self._staging.task(run.task_id)) and task.waiting:
             await self._pass(run, collection, preparer)
 
@@ -125,13 +124,9 @@ class Indexer:
         async with self._pool.acquire() as connection:
             await forget_deletions(connection, collection, before=before)
 
-    async def preparer(self, collection: Collection) -> Preparer:
-        """The parts of the collection's plugin, built."""
-        return await Preparer.of(self._collections.plugin_of(collection), self._encoders)
-
     async def index_one(self, collection: Collection, staged: StagedItem) -> FailedItem | None:
         """Index an item that is not staged; returns why it cannot be."""
-        preparer = await self.preparer(collection)
+        preparer = await self._preparers.of(collection)
         while True:
             batch = await self._embed(collection, preparer, [staged])
             if batch.failures:

@@ -13,8 +13,9 @@ from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.sdk import Aggregate, DecodeImage, EmbeddingPlugin, ImageRef, ImagesOf, Loader, TextOf
 from embedding_studio.tasks import FailedItem, Stage
 from embedding_studio.upsertion.domain import Content, NewItem, PreparedItem, StagedItem, content_hash
+from embedding_studio.vector_store import Collection, CollectionService
 
-__all__ = ["Preparer"]
+__all__ = ["Preparer", "Preparers"]
 
 _LONGEST_REASON = 500
 _FETCHES = 8
@@ -110,3 +111,24 @@ class Preparer:
             return part(*arguments)
         except Exception as error:  # the edge: a plugin's code may raise anything
             raise _ItemError("split", f"{type(error).__name__}: {error}") from error
+
+
+class Preparers:
+    """The parts of each plugin, built once: a tokenizer is slow to make."""
+
+    def __init__(self, *, collections: CollectionService, encoders: Encoders) -> None:
+        self._collections = collections
+        self._encoders = encoders
+        self._built: dict[str, tuple[EmbeddingPlugin, Preparer]] = {}
+
+    async def of(self, collection: Collection) -> Preparer:
+        """The parts of the collection's plugin.
+
+        Raises:
+            UnavailableError: The plugin is gone, or the tokenizer that a part needs is not exported yet.
+        """
+        plugin = self._collections.plugin_of(collection)
+        known = self._built.get(plugin.name)
+        if known is None or known[0] is not plugin:
+            known = self._built[plugin.name] = (plugin, await Preparer.of(plugin, self._encoders))
+        return known[1]

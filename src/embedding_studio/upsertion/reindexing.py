@@ -12,7 +12,7 @@ from embedding_studio.sdk import EncoderSource
 from embedding_studio.tasks import FailedItem, Outcome, Run
 from embedding_studio.upsertion.domain import NewItem, StagedItem
 from embedding_studio.upsertion.embedding import Embedder
-from embedding_studio.upsertion.preparing import Preparer
+from embedding_studio.upsertion.preparing import Preparer, Preparers
 from embedding_studio.upsertion.settings import UpsertionSettings
 from embedding_studio.upsertion.verification import Verification, verify
 from embedding_studio.vector_store import (
@@ -65,6 +65,7 @@ class Reindexer:
         items: ItemStore,
         collections: CollectionService,
         encoders: Encoders,
+        preparers: Preparers,
         embedder: Embedder,
         settings: UpsertionSettings,
         store_settings: VectorStoreSettings,
@@ -75,6 +76,7 @@ class Reindexer:
         self._items = items
         self._collections = collections
         self._encoders = encoders
+        self._preparers = preparers
         self._embedder = embedder
         self._settings = settings
         self._index_from = store_settings.index_from
@@ -85,7 +87,7 @@ class Reindexer:
         items, parts = await self._versions.count(collection, collection.index_version)
         sample = await self._items.stored(collection, after="", limit=_MEASURED_ITEMS)
         version = IndexVersion(0, "building", collection.model_version, collection.dimensions, collection.encoder)
-        preparer = await self._preparer(collection)
+        preparer = await self._preparers.of(collection)
         started = time.perf_counter()
         if sample:
             prepared, _ = await preparer.prepare(await self._as_staged(collection, sample))
@@ -137,7 +139,7 @@ class Reindexer:
     async def _build(
         self, run: Run, collection: Collection, index: IndexVersion
     ) -> tuple[list[FailedItem], Verification]:
-        preparer = await self._preparer(collection)
+        preparer = await self._preparers.of(collection)
         await self._fill(run, collection, index, preparer)
         if failures := await self._fill_missing(collection, index, preparer):
             return failures, Verification()
@@ -220,6 +222,3 @@ class Reindexer:
             return BASE_MODEL_VERSION
         asked: int | None = run.payload.get("model_version")
         return asked
-
-    async def _preparer(self, collection: Collection) -> Preparer:
-        return await Preparer.of(self._collections.plugin_of(collection), self._encoders)

@@ -60,7 +60,8 @@ async def test_an_ingest_that_died_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr("embedding_studio.upsertion.ingesting._RECORDS", 5)
     write(goods, "a.jsonl", [{"id": f"i{n}", "title": f"sofa {n}"} for n in range(23)])
-    embed, seen = EmbeddingService.embed_items, []
+    embed = EmbeddingService.embed_items
+    seen: list[str] = []
 
     async def embed_items(self: EmbeddingService, source: Any, texts: Sequence[str]) -> NDArray[Any]:
         if any(f"sofa {number}" in texts for number in (7, 16)) and seen.count(texts[0]) < 1:

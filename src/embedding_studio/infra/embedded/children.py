@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
@@ -28,17 +29,38 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _POLL_S = 0.02
 _TAIL_LINES = 15
 _TAIL_BYTES = 8192
+_SHORT_LIFE_S = 10.0
+_MOST_SHORT_LIVES = 10
+_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
 
 
 class Child:
     """A started process, leader of a session and a process group of its own."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, stop_signal: signal.Signals) -> None:
+    def __init__(
+        self,
+        name: str,
+        launch: Callable[[], subprocess.Popen[bytes]],
+        log: Path,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
         self.name = name
         self.log = log
-        self._process = process
+        self._launch = launch
         self._stop_signal = stop_signal
-        self._pidfd = os.pidfd_open(process.pid)
+        self.start()
+
+    def start(self) -> None:
+        """Start the program, for the first time or again."""
+        self._process = self._launch()
+        self._pidfd = os.pidfd_open(self._process.pid)
+        self._started = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last start."""
+        return time.monotonic() - self._started
 
     @property
     def pid(self) -> int:
@@ -110,6 +132,10 @@ class Child:
         return "\n".join([f"last lines of {self.log}:", *lines[-_TAIL_LINES:]])
 
 
+def _nothing() -> None:
+    pass
+
+
 class Supervisor:
     """Starts child processes and sees them all ended when the `with` block is left.
 
@@ -124,6 +150,7 @@ class Supervisor:
     def __init__(self, stop_deadline_s: float = 20.0) -> None:
         self._stop_deadline_s = stop_deadline_s
         self._children: list[Child] = []
+        self._short_lives: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self._previous = {number: signal.signal(number, _interrupt) for number in _INTERRUPTS}
@@ -155,6 +182,7 @@ class Supervisor:
         stop_signal: signal.Signals = signal.SIGTERM,
         death_signal: signal.Signals = signal.SIGKILL,
         user: int | None = None,
+        prepare: Callable[[], None] = _nothing,
     ) -> Child:
         """Start a program that ends when this process does.
 
@@ -167,12 +195,17 @@ class Supervisor:
             stop_signal: What asks it to end in order.
             death_signal: What the kernel sends it should the parent die without a word.
             user: User id to run as, with that user's group and no other; only root may ask for it.
+            prepare: Is done before every start, the first and any later.
 
         Raises:
             ForbiddenError: This user may not enter `cwd`.
         """
-        process = _launch(argv, log, env=env, cwd=cwd, death_signal=death_signal, user=user)
-        return self._adopt(Child(name, process, log, stop_signal))
+
+        def launch() -> subprocess.Popen[bytes]:
+            prepare()
+            return _launch(argv, log, env=env, cwd=cwd, death_signal=death_signal, user=user)
+
+        return self._adopt(Child(name, launch, log, stop_signal))
 
     def run(
         self,
@@ -193,7 +226,7 @@ class Supervisor:
         with tempfile.TemporaryFile() as source:
             source.write(stdin.encode())
             source.seek(0)
-            child = self._adopt(Child(name, _launch(argv, log, stdin=source, cwd=cwd, user=user), log, signal.SIGTERM))
+            child = self._adopt(Child(name, partial(_launch, argv, log, stdin=source, cwd=cwd, user=user), log))
         child.exited(deadline_s)
         succeeded, report = child.succeeded(), child.report()
         child.kill()
@@ -201,20 +234,40 @@ class Supervisor:
         if not succeeded:
             raise UnavailableError(report)
 
-    def wait(self) -> signal.Signals:
-        """Block until SIGINT or SIGTERM arrives, and return which.
+    def wait(self, say: Callable[[str], None]) -> signal.Signals:
+        """Keep the children running until SIGINT or SIGTERM arrives, and return which.
+
+        A child that ends by itself is started again, the later the more often it ended soon after its start.
+
+        Args:
+            say: Hears of every child that ended.
 
         Raises:
-            UnavailableError: A child ended by itself; it is named, with how it ended and its last log lines.
+            UnavailableError: A child ended soon after its start ten times in a row; says how, with its last log lines.
         """
+        try:
+            while True:
+                self._revive(self._ended(), say)
+        except KeyboardInterrupt as interrupt:
+            return signal.Signals[str(interrupt)]
+
+    def _ended(self) -> Child:
         poller = select.poll()
         for child in self._children:
             poller.register(child, select.POLLIN)
-        try:
-            ended, _ = poller.poll()[0]
-        except KeyboardInterrupt as interrupt:
-            return signal.Signals[str(interrupt)]
-        raise UnavailableError(next(child for child in self._children if child.fileno() == ended).report())
+        ended, _ = poller.poll()[0]
+        return next(child for child in self._children if child.fileno() == ended)
+
+    def _revive(self, child: Child, say: Callable[[str], None]) -> None:
+        report = child.report()
+        self._short_lives[child.name] = self._short_lives.get(child.name, 0) + 1 if child.age_s < _SHORT_LIFE_S else 0
+        child.kill()
+        if self._short_lives[child.name] >= _MOST_SHORT_LIVES:
+            self._children.remove(child)
+            raise UnavailableError(report)
+        say(f"{report.splitlines()[0]}; starting it again")
+        time.sleep(min(_LONGEST_PAUSE_S, _PAUSE_S * 2 ** self._short_lives[child.name]))
+        child.start()
 
     def _adopt(self, child: Child) -> Child:
         self._children.append(child)

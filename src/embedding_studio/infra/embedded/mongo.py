@@ -1,6 +1,7 @@
 """MongoDB on a loopback port: the documents of the embedded profile."""
 
 import socket
+from functools import partial
 from pathlib import Path
 
 from embedding_studio.infra.embedded.binaries import in_wheel, on_path, runnable
@@ -28,10 +29,13 @@ def start_mongo(supervisor: Supervisor, data_dir: Path) -> Server:
     """
     program = runnable("MongoDB", (on_path("mongod"), in_wheel("fiftyone", "db/bin/mongod")), _HINT)
     folder, port = data_dir / "mongo", free_port()
-    wait_until_vacant(folder, program.name)
     folder.mkdir(mode=0o700, exist_ok=True)
     child = supervisor.start(
-        "mongo", [program, *_arguments(folder, port)], log=data_dir / "logs" / "mongo.log", cwd=folder
+        "mongo",
+        [program, *_arguments(folder, port)],
+        log=data_dir / "logs" / "mongo.log",
+        cwd=folder,
+        prepare=partial(wait_until_vacant, folder, program.name),
     )
     url = f"mongodb://{LOOPBACK}:{port}/embedding_studio?directConnection=true"
     return Server(child, url, lambda: _accepts(port))

@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 from embedding_studio.infra.embedded.binaries import in_wheel, runnable
@@ -64,7 +65,6 @@ def start_postgres(supervisor: Supervisor, data_dir: Path, *, durable: bool = Tr
     settings = _SETTINGS if durable else _SETTINGS | _CARELESS
     if not folder.exists():
         _initialise(supervisor, program, folder, durable=durable)
-    _forget_killed_run(folder, program.name)
     child = supervisor.start(
         "postgres",
         [program, "-D", folder, *_options(settings | {"port": str(port)})],
@@ -73,6 +73,7 @@ def start_postgres(supervisor: Supervisor, data_dir: Path, *, durable: bool = Tr
         stop_signal=signal.SIGINT,
         death_signal=signal.SIGQUIT,
         user=_user(folder),
+        prepare=partial(_forget_killed_run, folder, program.name),
     )
     url = f"postgresql://{_NAME}:{password_in(folder / 'password')}@{LOOPBACK}:{port}/{_NAME}"
     return Server(child, url, lambda: _is_ready(folder, child.pid))

@@ -1,6 +1,7 @@
 """Redis on a loopback port: the queue, locks and rate limits of the embedded profile."""
 
 import socket
+from functools import partial
 from pathlib import Path
 
 from embedding_studio.infra.embedded.binaries import in_wheel, on_path, runnable
@@ -30,7 +31,6 @@ def start_redis(supervisor: Supervisor, data_dir: Path, *, durable: bool = True)
         ),
     )
     folder, port = data_dir / "redis", free_port()
-    wait_until_vacant(folder, program.name)
     folder.mkdir(mode=0o700, exist_ok=True)
     password = password_in(folder / "password")
     child = supervisor.start(
@@ -38,6 +38,7 @@ def start_redis(supervisor: Supervisor, data_dir: Path, *, durable: bool = True)
         [program, _write_configuration(folder, port, password, durable=durable)],
         log=data_dir / "logs" / "redis.log",
         cwd=folder,
+        prepare=partial(wait_until_vacant, folder, program.name),
     )
     return Server(child, f"redis://:{password}@{LOOPBACK}:{port}/0", lambda: _answers(port, password))
 

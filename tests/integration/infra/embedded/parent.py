@@ -17,6 +17,6 @@ try:
     folder, durable = Path(sys.argv[1]), sys.argv[2] == "durable"
     with lock_data_dir(folder), Supervisor() as supervisor:
         print(json.dumps(asdict(start_servers(supervisor, folder, durable=durable))), flush=True)  # noqa: T201 -- read by the test
-        print(supervisor.wait().name, flush=True)  # noqa: T201 -- read by the test
+        print(supervisor.wait(lambda text: print(text, file=sys.stderr)).name, flush=True)  # noqa: T201 -- read by the test
 except StudioError as error:
     sys.exit(error.detail)

@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Protocol
 
 import asyncpg
 import psutil
+import pymongo.errors
 import pytest
 import redis
 from pymongo import MongoClient
@@ -37,6 +39,29 @@ class Up:
     def below_named(self, name: str) -> psutil.Process:
         """The child, not a grandchild, whose program has this name."""
         return next(child for child in self.below if child.ppid() == self.process.pid and child.name() == name)
+
+    def wait_for_another(self, name: str) -> None:
+        """Wait until another process of this program has taken the place of the one that was killed."""
+        deadline = time.monotonic() + 60
+        while not any(
+            child.name() == name and child.ppid() == self.process.pid and child not in self.below
+            for child in psutil.Process(self.process.pid).children()
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        self.below += psutil.Process(self.process.pid).children(recursive=True)
+        self._wait_until_all_answer()
+
+    def _wait_until_all_answer(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                read_all(self.urls)
+            except (OSError, asyncpg.PostgresError, pymongo.errors.PyMongoError, redis.RedisError):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            else:
+                return
 
     def end(self, number: signal.Signals) -> tuple[str, str]:
         """Send the signal to the parent, wait for it and all below it to be gone, and return what it said."""

@@ -35,7 +35,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def supervisor() -> Iterator[Supervisor]:
-    with Supervisor() as supervisor:
+    with Supervisor(stop_deadline_s=1.0) as supervisor:
         yield supervisor
 
 

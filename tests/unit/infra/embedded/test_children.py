@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from embedding_studio.infra.embedded import children
 from embedding_studio.infra.embedded.children import Child, Supervisor
 from embedding_studio.kernel.errors import UnavailableError
 
@@ -109,7 +110,7 @@ def test_wait_returns_the_signal_that_came(tmp_path: Path, number: signal.Signal
     with Supervisor() as supervisor:
         child = start_ready(supervisor, "child", IS_DEAF.replace("TERM", "INT"), tmp_path)
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
-        assert supervisor.wait() is number
+        assert supervisor.wait(print) is number
 
     assert not psutil.pid_exists(child.pid)
     assert signal.getsignal(number) is before
@@ -133,14 +134,20 @@ def test_a_second_signal_while_stopping_kills(tmp_path: Path) -> None:
         ("import os; print('the disk is full', flush=True); os.abort()", "was ended by SIGABRT"),
     ],
 )
-def test_wait_names_a_child_that_ended_by_itself(tmp_path: Path, script: str, fate: str) -> None:
+def test_wait_names_a_child_that_ends_by_itself_however_often_it_is_started(
+    tmp_path: Path, script: str, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "_PAUSE_S", 0.001)
+    said: list[str] = []
     with Supervisor() as supervisor:
         start_ready(supervisor, "steady", IS_DEAF.replace("TERM", "INT"), tmp_path)
         frail = supervisor.start("frail", python(script), log=tmp_path / "frail.log")
         with pytest.raises(UnavailableError) as caught:
-            supervisor.wait()
+            supervisor.wait(said.append)
 
     assert caught.value.detail.startswith(f"frail (process {frail.pid}) {fate}\n")
+    assert len(said) == 9
+    assert all(line.startswith("frail") and line.endswith("starting it again") for line in said)
     assert caught.value.detail.endswith("the disk is full")
 
 
@@ -238,7 +245,7 @@ def test_children_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
             program = ["/bin/sh", "-c", "echo ready; exec sleep 600"]
             children = [supervisor.start(log.name, program, log=log) for log in logs]
             print(*(child.pid for child in children), flush=True)
-            supervisor.wait()
+            supervisor.wait(print)
     """)
     with subprocess.Popen(python(script), stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
