@@ -37,6 +37,7 @@ from embedding_studio.upsertion import (
     Embedder,
     Indexer,
     Ingester,
+    Preparers,
     Reindexer,
     Staging,
     Tidier,
@@ -166,6 +167,10 @@ class Container:
         return Staging(self.pool)
 
     @cached_property
+    def preparers(self) -> Preparers:
+        return Preparers(collections=self.collections, encoders=self.encoders)
+
+    @cached_property
     def embedder(self) -> Embedder:
         return Embedder(items=self.items, embeddings=self.embeddings)
 
@@ -177,7 +182,7 @@ class Container:
             items=self.items,
             versions=self.versions,
             collections=self.collections,
-            encoders=self.encoders,
+            preparers=self.preparers,
             embedder=self.embedder,
             settings=self.settings.vector_store,
         )
@@ -204,7 +209,7 @@ class Container:
             versions=self.versions,
             items=self.items,
             collections=self.collections,
-            encoders=self.encoders,
+            preparers=self.preparers,
             embedder=self.embedder,
             settings=self.settings.upsertion,
             store_settings=self.settings.vector_store,

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from embedding_studio.inference import Encoders
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.sdk import EncoderSource
@@ -64,7 +63,6 @@ class Reindexer:
         versions: IndexVersions,
         items: ItemStore,
         collections: CollectionService,
-        encoders: Encoders,
         preparers: Preparers,
         embedder: Embedder,
         settings: UpsertionSettings,
@@ -75,7 +73,6 @@ class Reindexer:
         self._versions = versions
         self._items = items
         self._collections = collections
-        self._encoders = encoders
         self._preparers = preparers
         self._embedder = embedder
         self._settings = settings
@@ -130,7 +127,7 @@ class Reindexer:
             task_id=run.task_id,
             model_version=self._model_version(run, collection, source) or collection.model_version,
             encoder=source,
-            dimensions=await self._encoders.dimensions_of(plugin) if source else collection.dimensions,
+            dimensions=await self._collections.dimensions_of(plugin) if source else collection.dimensions,
         )
         if index.state == "failed":
             raise ConflictError("the index of this task was given up; ask for a new one")

@@ -94,6 +94,14 @@ class CollectionService:
         self._seen.pop(name, None)
         return await self.get(name)
 
+    async def dimensions_of(self, plugin: EmbeddingPlugin) -> int:
+        """Of the plugin's encoder.
+
+        Raises:
+            UnavailableError: The encoder is still being made ready.
+        """
+        return await self._dimensions_of(plugin)
+
     def plugin_of(self, collection: Collection) -> EmbeddingPlugin:
         """The collection's plugin.
 

@@ -51,11 +51,12 @@ class GcsBucket:
     def page(self, prefix: str, after: str | None) -> list[StoredFile]:
         """Objects behind a key, in one request."""
         with self._errors():
-            # `start_offset` includes the key itself.
             found = self._client.list_blobs(
                 self.name, prefix=prefix, start_offset=after, page_size=PAGE, timeout=_TIMEOUT_S, retry=None
             )
-            return [_stored(blob) for blob in islice(found, PAGE) if blob.name != after]
+            # `start_offset` includes the key itself, and not every server heeds it.
+            behind = (blob for blob in found if after is None or blob.name > after)
+            return [_stored(blob) for blob in islice(behind, PAGE)]
 
     def head(self, key: str) -> StoredFile:
         """An object's generation and size."""
