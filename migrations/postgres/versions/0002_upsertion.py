@@ -61,6 +61,7 @@ def _create_deletions() -> None:
             task_id text,
             item_id text COLLATE "C",
             filter jsonb,
+            accepted_at timestamptz NOT NULL DEFAULT now(),
             CHECK ((item_id IS NULL) <> (filter IS NULL))
         )
     """)

@@ -132,7 +132,7 @@ class GcsLoader:
         prefix: Beginning of the keys, empty or ending in `/`; nothing else is ever read.
         glob: Keys below the prefix.
         endpoint: URL of another server that speaks the JSON API.
-        credentials_env: Variable with the path of a credentials file; None reads without credentials.
+        credentials_env: Variable with the path of a service account's key file; None reads without credentials.
         fields: Where rows keep id and payload.
         encoding: Of CSV, text and HTML.
     """

@@ -217,12 +217,10 @@ class UpsertionService:
             raise ItemNotFoundError(item_id)
 
     async def _delete(self, collection: Collection, item_id: str) -> tuple[int, int]:
-        is_older_work = await self._staging.oldest(collection) is not None
         async with self._pool.acquire() as connection, connection.transaction():
             await hold_alone(connection, collection)
             waiting = await self._staging.forget(connection, collection, [item_id])
-            if is_older_work:
-                await note_deletion(connection, collection, item_ids=[item_id])
+            await note_deletion(connection, collection, item_ids=[item_id])
             return waiting, await delete_items(connection, collection, [item_id])
 
     async def _refuse_flood(self) -> None:

@@ -138,9 +138,13 @@ async def apply_deletions(connection: Connection, collection: Collection, item_i
 
 
 async def forget_deletions(connection: Connection, collection: Collection, *, before: int | None) -> None:
-    """Drop the notes of finished deletions that nothing older is left for; None: nothing at all is under way."""
+    """Drop the notes of finished deletions that nothing older is left for; None: no task at all is under way.
+
+    A request that writes without a task may take as long as its deadlines allow, so notes are kept for two minutes.
+    """
     await connection.execute(
-        "DELETE FROM deletions WHERE collection_id = $1 AND ($2::bigint IS NULL OR seq < $2)",
+        "DELETE FROM deletions WHERE collection_id = $1 AND ($2::bigint IS NULL OR seq < $2)"
+        " AND accepted_at < now() - interval '2 minutes'",
         collection.id,
         before,
     )

@@ -34,7 +34,10 @@ async def ids(studio: Studio, name: str) -> list[str]:
 
 
 async def notes(studio: Studio, name: str) -> int:
+    """How many deletions are noted, once they are old enough to be forgotten."""
     collection = await studio.container.collections.current(name)
+    await studio.container.pool.execute("UPDATE deletions SET accepted_at = now() - interval '1 hour'")
+    await studio.container.indexer.forget_deletions(collection)
     count: int = await studio.container.pool.fetchval(
         "SELECT count(*) FROM deletions WHERE collection_id = $1", collection.id
     )

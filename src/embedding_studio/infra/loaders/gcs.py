@@ -37,15 +37,16 @@ class GcsBucket:
         return storage.Client(project=None, credentials=self._credentials(), client_options=options)
 
     def _credentials(self) -> Any:
-        from google import auth  # noqa: PLC0415  # of the extra `loaders`
         from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415  # of the extra `loaders`
+        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415  # of the extra `loaders`
+        from google.oauth2 import service_account  # noqa: PLC0415  # of the extra `loaders`
 
         if self.credentials_env is None:
             return AnonymousCredentials()
         path = from_environment(self.credentials_env)
         try:
-            return auth.load_credentials_from_file(path, scopes=_SCOPES)[0]
-        except (auth.exceptions.GoogleAuthError, OSError, ValueError):
+            return service_account.Credentials.from_service_account_file(path, scopes=_SCOPES)
+        except (GoogleAuthError, OSError, ValueError):  # their texts may hold the key
             raise ForbiddenError(f"the file that {self.credentials_env} names holds no usable credentials") from None
 
     def page(self, prefix: str, after: str | None) -> list[StoredFile]:
@@ -70,12 +71,11 @@ class GcsBucket:
         with self._errors():
             data: bytes = (
                 self._client.bucket(self.name)
-                .blob(file.path)
+                .blob(file.path, generation=int(file.version))
                 .download_as_bytes(
                     start=start,
                     end=start + length - 1,
                     raw_download=True,
-                    if_generation_match=int(file.version),
                     timeout=_TIMEOUT_S,
                     checksum=None,
                     retry=None,

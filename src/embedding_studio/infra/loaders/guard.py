@@ -18,7 +18,6 @@ __all__ = ["ANY_HOST", "Guard", "GuardedTransport", "Resolve", "is_public"]
 ANY_HOST = "*"
 
 _PORTS = {"http": 80, "https": 443}
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """From host and port to addresses."""
@@ -108,17 +107,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the address, and the IPv4 address inside it if there is one, belongs to the public internet."""
+    """Whether the address belongs to the public internet; one that holds an IPv4 address does not, public or not."""
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
-    inside = _embedded(address) if isinstance(address, IPv6Address) else None
-    return inside is None or is_public(inside)
-
-
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    return isinstance(address, IPv4Address) or address.sixtofour is None
 
 
 def _name(url: httpx.URL) -> str:

@@ -29,9 +29,9 @@ def translated(error: Exception, url_env: str, table: str) -> Exception:
 
 
 def _code(error: BaseException) -> str | int:
-    """SQLSTATE or MySQL's number; the error's kind where there is neither."""
+    """MySQL's number or PostgreSQL's SQLSTATE; the error's kind where there is neither."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    if cause.args and isinstance(cause.args[0], int):
+        return cause.args[0]
     state = getattr(cause, "sqlstate", None)
-    if isinstance(state, str):
-        return state
-    return cause.args[0] if cause.args and isinstance(cause.args[0], int) else type(cause).__name__
+    return state if isinstance(state, str) else type(cause).__name__

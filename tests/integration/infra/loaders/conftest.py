@@ -108,8 +108,9 @@ def mariadb(supervisor: Supervisor) -> Iterator[str]:
             log=folder / "install.log",
         )
         (folder / "init.sql").write_text(
-            "CREATE DATABASE shop; CREATE USER loader@localhost IDENTIFIED BY 'the-secret-of-mariadb';"
-            " GRANT ALL ON shop.* TO loader@localhost;"
+            "CREATE DATABASE shop CHARACTER SET utf8mb4;\n"
+            "CREATE USER loader@localhost IDENTIFIED BY 'the-secret-of-mariadb';\n"
+            "GRANT ALL ON shop.* TO loader@localhost;\n"
         )
         port = free_port()
         child = supervisor.start(

@@ -69,23 +69,6 @@ async def test_fetch_gives_the_bytes_of_declared_objects_alone(gcs: str) -> None
             await loader.fetch({"bucket": bucket, "key": key})
 
 
-async def test_an_object_that_is_replaced_while_it_is_read_is_never_mixed(gcs: str) -> None:
-    lines = b"".join(b'{"id": "a%d", "text": "%s"}\n' % (row, b"x" * 2000) for row in range(4000))
-    put(gcs, "changing/a.jsonl", lines)
-    loader = part(gcs, "changing/").build({})
-    read = []
-
-    with pytest.raises(UnavailableError, match="replaced|deleted"):
-        async for record in loader.read(None):
-            if not read:
-                put(gcs, "changing/a.jsonl", lines.replace(b'"a', b'"b'))
-            read.append(record)
-
-    again = await read_all(loader, read[-1].cursor)
-    assert all(record.id.startswith("a") for record in read)
-    assert [record.id for record in again] == [f"b{row}" for row in range(4000)]
-
-
 async def test_a_bucket_that_does_not_exist_is_an_error(gcs: str) -> None:
     with pytest.raises(NotFoundError, match="nowhere"):
         await read_all(part(gcs, "", "nowhere").build({}))

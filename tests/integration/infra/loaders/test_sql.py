@@ -59,11 +59,10 @@ def part(**options: Any) -> SqlLoader:
     ],
 )
 async def test_a_key_of_any_kind_is_paged_and_resumed(database: AsyncEngine, kind: str, keys: list[Any]) -> None:
-    values = ", ".join("('{}', 'x')".format(str(key).replace("'", "''").replace("%", "%%")) for key in keys)
-    values = values.replace("%%", "%")
+    values = ", ".join("('{}', 'x')".format(str(key).replace("'", "''")) for key in keys)
     await run(
         database,
-        f'CREATE TABLE "Order Items" (id {kind} PRIMARY KEY, "the ""name" text)'.replace('""', "_"),
+        f'CREATE TABLE "Order Items" (id {kind} PRIMARY KEY, "the name" text)',
         f'INSERT INTO "Order Items" VALUES {values}',
     )
 
@@ -82,9 +81,7 @@ async def test_a_source_changes_while_it_is_read(database: AsyncEngine) -> None:
     async for record in part(page=10).build({}).read(None):
         seen.append(int(record.id))
         if len(seen) == 15:
-            await run(
-                database, 'DELETE FROM "Order Items" WHERE id IN (0, 2, 4)', 'INSERT INTO "Order Items" VALUES (99)'
-            )
+            await run(database, 'DELETE FROM "Order Items" WHERE id < 5', 'INSERT INTO "Order Items" VALUES (99)')
 
     assert seen == [*range(0, 100, 2), 99]
 

@@ -135,7 +135,7 @@ async def test_a_loopback_address_is_refused_unless_declared(web: WebServer) -> 
 async def test_a_redirect_is_checked_like_a_request(web: WebServer) -> None:
     with web_server() as other:
         secret = other.put("/secret", typed(b"secret", "text/plain"))
-        inside = web.put("/b", typed(b"words", "text/plain"))
+        web.put("/b", typed(b"words", "text/plain"))
         urls = [
             web.put("/away", Answer(status=302, headers={"Location": secret})),
             web.put("/here", Answer(status=302, headers={"Location": "/b"})),
@@ -147,7 +147,6 @@ async def test_a_redirect_is_checked_like_a_request(web: WebServer) -> None:
 
         assert [type(one) for one in records] == [LoadFailure, Loaded, LoadFailure, LoadFailure]
         assert other.requests == []
-        assert (inside, urls[1]) != ()
 
 
 async def test_the_address_that_was_checked_is_the_one_connected_to(web: WebServer) -> None:

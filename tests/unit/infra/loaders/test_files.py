@@ -275,7 +275,7 @@ async def test_a_strange_cursor_is_refused(tmp_path: Path, cursor: dict[str, Any
 
 
 async def test_a_name_that_is_no_utf8_is_told(tmp_path: Path) -> None:
-    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))).write_text("words")
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("words")
 
     (record,) = await assert_resumable(loader(tmp_path))
 
