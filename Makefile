@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?= data
 
-.PHONY: help setup check format test demo up bench clean
+.PHONY: help setup check format test chaos demo up bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[embedded,train,demo,dev]'
+		--editable '.[embedded,loaders,train,demo,dev]'
 	touch $(READY)
 
 check: $(READY) ## lint, format, types, import contracts
@@ -36,6 +36,9 @@ format: $(READY) ## write what the formatter wants
 
 test: $(READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
 	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+chaos: $(READY) ## kill processes while people write and search, and look what is there in the end
+	CHAOS_KILLS=$${CHAOS_KILLS:-60} $(BIN)/pytest -q -s tests/e2e/test_chaos.py $(ARGS)
 
 demo: $(READY) ## watch search get better from use: report.html and demo-report.json
 	$(BIN)/embedding-studio demo --data-dir $(DATA)/demo $(ARGS)

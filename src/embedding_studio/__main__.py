@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -175,11 +175,60 @@ def bench_search(
     from embedding_studio.bench import bench_search as run
 
     configure_logging(level="warning")
-    figures = run(data_dir, films=films, say=Console(stderr=True).print)
+    _print_figures(asdict(run(data_dir, films=films, say=_whisper)), as_json=as_json)
+
+
+@bench.command("upsert")
+def bench_upsert(
+    items: Annotated[Path, typer.Option(help="JSON lines of id and payload; may be gzipped.")],
+    data_dir: DataDir = Path("data/bench"),
+    most: Annotated[int | None, typer.Option(min=100, help="How many items to take; all if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure writing beside the bare encoder, and searching while an index is built anew.
+
+    Example: embedding-studio bench upsert --items products.jsonl.gz --json
+    """
+    from dataclasses import asdict
+
+    from embedding_studio.bench import bench_upsert as run
+
+    configure_logging(level="warning")
+    _print_figures(asdict(run(data_dir, items, most=most, say=_whisper)), as_json=as_json)
+
+
+@bench.command("bulk")
+def bench_bulk(
+    data_dir: DataDir = Path("data/bench"),
+    items: Annotated[int, typer.Option(min=10_000, help="How many vectors.")] = 1_000_000,
+    dimensions: Annotated[int, typer.Option(min=2, max=2_000)] = 64,
+    as_json: AsJson = False,
+) -> None:
+    """Send a million vectors and watch the memory of the processes that carry the load.
+
+    Example: embedding-studio bench bulk --items 1000000 --json
+    """
+    from dataclasses import asdict
+
+    from embedding_studio.bench import bench_bulk as run
+
+    configure_logging(level="warning")
+    _print_figures(asdict(run(data_dir, items=items, dimensions=dimensions, say=_whisper)), as_json=as_json)
+
+
+def _whisper(text: str) -> None:
+    Console(stderr=True).print(text)
+
+
+def _print_figures(figures: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        console.print_json(json.dumps(asdict(figures)))
-    else:
-        _print([{"figure": name, "value": f"{value:,.3f}"} for name, value in asdict(figures).items()], as_json=False)
+        console.print_json(json.dumps(figures))
+        return
+    rows = [
+        {"figure": name, "value": f"{value:,.3f}" if isinstance(value, float) else str(value)}
+        for name, value in figures.items()
+    ]
+    _print(rows, as_json=False)
 
 
 def _settings() -> Settings:

@@ -13,10 +13,10 @@ from statistics import median
 from typing import Any
 
 import asyncpg
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.bench.client import BenchClient
 from embedding_studio.demo.catalog import load_films
 from embedding_studio.demo.queries import compose_queries
 from embedding_studio.inference import OnnxEncoder
@@ -35,7 +35,6 @@ _QUERIES = 400
 _WARM_UP = 50
 _ITEMS_PER_REQUEST = 1_000
 _LIMIT = 10
-_TASK_DEADLINE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +116,12 @@ def _documents_per_second(encoder: OnnxEncoder, plugin: EmbeddingPlugin, items: 
 
 
 def _ingest(url: str, items: Sequence[dict[str, Any]]) -> float:
-    with httpx.Client(base_url=f"{url}/api/v1", timeout=60.0) as client:
-        client.delete(f"/collections/{_NAME}")
-        client.post("/collections", json={"name": _NAME, "plugin": "movies"}).raise_for_status()
-        started = time.perf_counter()
-        tasks = []
-        for start in range(0, len(items), _ITEMS_PER_REQUEST):
-            batch = {"items": items[start : start + _ITEMS_PER_REQUEST]}
-            tasks.append(client.post(f"/collections/{_NAME}/items", json=batch).raise_for_status().json()["task_id"])
-        for task in tasks:
-            _finish(client, task)
-        return len(items) / (time.perf_counter() - started)
-
-
-def _finish(client: httpx.Client, task_id: str) -> None:
-    deadline = time.monotonic() + _TASK_DEADLINE_S
-    while (task := client.get(f"/tasks/{task_id}").json())["state"] in {"pending", "running"}:
-        if time.monotonic() > deadline:
-            raise UnavailableError(f"task {task_id} did not finish in {_TASK_DEADLINE_S:g} s")
-        time.sleep(0.1)
-    if task["state"] != "succeeded":
-        raise UnavailableError(f"task {task_id} is {task['state']}: {task['error'] or task['failed_items'][:1]}")
+    client = BenchClient(url, _NAME)
+    client.create("movies")
+    started = time.perf_counter()
+    starts = range(0, len(items), _ITEMS_PER_REQUEST)
+    client.finish([client.post_items(items[start : start + _ITEMS_PER_REQUEST]) for start in starts])
+    return len(items) / (time.perf_counter() - started)
 
 
 async def _search(

@@ -19,6 +19,7 @@ _POSTGRES = (
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that dies at the wrong moment
     asyncpg.DiskFullError,
 )
 _MONGO = (pymongo.errors.ConnectionFailure, pymongo.errors.ExecutionTimeout, pymongo.errors.WTimeoutError)

@@ -158,7 +158,7 @@ async def test_one_text_of_very_many_words_stops_no_search_by_words(studio: Stud
         answer = await studio.client.put(url, json={"payload": {"title": title}, "vector": [1]})
         assert answer.status_code == 200
     collection = await studio.container.collections.current(any_name)
-    assert await build_indexes(studio.container.pool, collection, from_parts=1)
+    assert await build_indexes(studio.container.pool, collection, collection.index_version, from_parts=1)
     found = await studio.search(any_name, query="apples")
     assert {one["id"] for one in found["results"]} == {"long", "short"}
 

@@ -62,15 +62,16 @@ async def test_every_format_is_read_and_resumed_anywhere(s3: S3Server, bucket: s
 
 
 @pytest.mark.usefixtures("s3_credentials")
-async def test_more_objects_than_a_page_are_listed(s3: S3Server, bucket: str) -> None:
-    for number in range(1010):
+async def test_more_objects_than_a_page_are_listed(s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.infra.loaders.s3.PAGE", 10)
+    for number in range(35):
         put(s3, bucket, f"{number % 7}/{number}.txt", b"x")
     loader = part(s3, bucket).build({})
 
     records = await read_all(loader)
 
-    assert {one.id for one in records} == {f"{number % 7}/{number}.txt" for number in range(1010)}
-    assert await read_all(loader, records[500].cursor) == records[501:]
+    assert {one.id for one in records} == {f"{number % 7}/{number}.txt" for number in range(35)}
+    assert await read_all(loader, records[20].cursor) == records[21:]
 
 
 @pytest.mark.usefixtures("s3_credentials")

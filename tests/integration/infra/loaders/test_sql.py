@@ -94,8 +94,8 @@ async def test_types_that_json_lacks_are_converted(database: AsyncEngine) -> Non
         f'CREATE TABLE "Order Items" (id int PRIMARY KEY, price decimal(30,2), big decimal(30,20), day date,'
         f" moment {zone}, data {binary}, attributes json, nothing text)",
         "SET time_zone = '+00:00'" if database.name != "postgresql" else "SET timezone TO 'UTC'",
-        """INSERT INTO "Order Items" VALUES (1, 12.99, 0.12345678901234567890, '2024-02-29', '2024-02-29 12:30:00', 'abc',
-        '{}', NULL)""",
+        """INSERT INTO "Order Items" VALUES (1, 12.99, 0.12345678901234567890, '2024-02-29', '2024-02-29 12:30:00',
+        'abc', '{}', NULL)""",
     )
 
     (record,) = await read_all(part(json_columns=("attributes",)).build({}))

@@ -1,0 +1,79 @@
+"""The benchmarks' view of the product: its HTTP API, and the patience that it asks for."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from embedding_studio.kernel.errors import UnavailableError
+
+__all__ = ["BenchClient"]
+
+_DEADLINE_S = 3600.0
+_POLL_S = 0.1
+
+Json = dict[str, Any]
+
+
+class BenchClient:
+    """One collection of one server."""
+
+    def __init__(self, url: str, collection: str) -> None:
+        self._http = httpx.Client(base_url=f"{url}/api/v1", timeout=60.0)
+        self._path = f"/collections/{collection}"
+        self._name = collection
+
+    def create(self, plugin: str, **options: object) -> None:
+        """Make the collection anew."""
+        self._http.delete(self._path)
+        body = {"name": self._name, "plugin": plugin, "options": options}
+        self._http.post("/collections", json=body).raise_for_status()
+
+    def delete(self) -> None:
+        """Delete the collection."""
+        self._http.delete(self._path).raise_for_status()
+
+    def post_items(self, items: Sequence[Json] | bytes) -> str:
+        """Send items, again and again while too many wait; returns the task's id."""
+        body = {"content": items} if isinstance(items, bytes) else {"json": {"items": items}}
+        headers = {"Content-Type": "application/json"}
+        deadline = time.monotonic() + _DEADLINE_S
+        while time.monotonic() < deadline:
+            answer = self._http.post(f"{self._path}/items", headers=headers, **body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return str(answer.raise_for_status().json()["task_id"])
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+        raise UnavailableError(f"no items were accepted for {_DEADLINE_S:g} s")
+
+    def reindex(self) -> str:
+        """Ask for a new index; returns the task's id."""
+        return str(self._http.post(f"{self._path}/reindex", json={}).raise_for_status().json()["task_id"])
+
+    def search(self, query: str, *, limit: int = 10) -> float:
+        """Search, tracked; returns the seconds it took."""
+        started = time.perf_counter()
+        self._http.post(f"{self._path}/search", json={"query": query, "limit": limit}).raise_for_status()
+        return time.perf_counter() - started
+
+    def is_finished(self, task_id: str) -> bool:
+        """Whether the task has ended well.
+
+        Raises:
+            UnavailableError: It has ended otherwise.
+        """
+        task: Json = self._http.get(f"/tasks/{task_id}").json()
+        if task["state"] in {"pending", "running"}:
+            return False
+        if task["state"] != "succeeded":
+            raise UnavailableError(f"task {task_id} is {task['state']}: {task['error'] or task['failed_items'][:1]}")
+        return True
+
+    def finish(self, task_ids: Sequence[str]) -> None:
+        """Wait until the tasks have ended well."""
+        deadline = time.monotonic() + _DEADLINE_S
+        for task_id in task_ids:
+            while not self.is_finished(task_id):
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"task {task_id} did not finish in {_DEADLINE_S:g} s")
+                time.sleep(_POLL_S)
