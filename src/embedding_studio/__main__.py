@@ -130,6 +130,31 @@ def plugins(
 
 
 @app.command()
+def ingest(
+    collection: Annotated[str, typer.Argument(help="Name of the collection.")],
+    loader: Annotated[str, typer.Option(help="Name of a loader of the collection's plugin.")],
+    option: Annotated[
+        list[str] | None, typer.Option(help="name=value, as the loader takes it; may be repeated.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="Of the API.")] = "http://127.0.0.1:8400",
+    as_json: AsJson = False,
+) -> None:
+    """Pull items into a collection through a loader of its plugin, and watch.
+
+    Example: embedding-studio ingest shop --loader files --option prefix=2026/
+    """
+    from embedding_studio.ingest import ingest as run
+    from embedding_studio.ingest import read_options
+
+    watch = Console(stderr=True)
+    task = run(url, collection, loader=loader, options=read_options(option or ()), console=watch)
+    if as_json:
+        console.print_json(json.dumps(task))
+    if task["state"] != "succeeded":
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     data_dir: DataDir = Path("data/demo"),
     url: Annotated[str | None, typer.Option(help="Of an API that runs already; else one is started.")] = None,
