@@ -37,6 +37,7 @@ from embedding_studio.upsertion import (
     Embedder,
     Indexer,
     Ingester,
+    Optimizer,
     Preparers,
     Reindexer,
     Staging,
@@ -184,7 +185,13 @@ class Container:
             collections=self.collections,
             preparers=self.preparers,
             embedder=self.embedder,
-            settings=self.settings.vector_store,
+            optimizer=self.optimizer,
+        )
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        return Optimizer(
+            pool=self.pool, collections=self.collections, tasks=self.tasks, settings=self.settings.vector_store
         )
 
     @cached_property
@@ -193,13 +200,7 @@ class Container:
 
     @cached_property
     def deleter(self) -> Deleter:
-        return Deleter(
-            pool=self.pool,
-            staging=self.staging,
-            items=self.items,
-            collections=self.collections,
-            indexer=self.indexer,
-        )
+        return Deleter(pool=self.pool, staging=self.staging, collections=self.collections, indexer=self.indexer)
 
     @cached_property
     def reindexer(self) -> Reindexer:
@@ -223,6 +224,7 @@ class Container:
             items=self.items,
             indexer=self.indexer,
             reindexer=self.reindexer,
+            optimizer=self.optimizer,
             versions=self.versions,
             collections=self.collections,
             models=self.models,

@@ -1,6 +1,7 @@
 """`embedding-studio up` as a person runs it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from embedding_studio.infra.embedded import free_port
+from embedding_studio.infra.shipped import shipped
 
 _DEADLINE_S = 120.0
 
@@ -22,13 +24,31 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def api(data_dir: Path) -> Iterator[httpx.Client]:
+def goods(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the loader `files` of the plugin `goods` reads."""
+    return tmp_path_factory.mktemp("goods")
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory, goods: Path) -> Path:
+    """The shipped plugins, and one with a loader."""
+    folder = tmp_path_factory.mktemp("plugins") / "plugins"
+    shutil.copytree(shipped("plugins"), folder)
+    (folder / "goods.py").write_text(
+        "from embedding_studio.sdk import EmbeddingPlugin, FileLoader\n"
+        f"plugin = EmbeddingPlugin(name='goods', loaders={{'files': FileLoader({str(goods)!r}, '*.jsonl')}})\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
     """A client of an API that runs with its workers in processes of their own."""
     port = free_port()
     command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(data_dir), "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
     with (
-        subprocess.Popen(command, env=clean) as process,
+        subprocess.Popen(command, env=clean | {"EMBEDDING_STUDIO_PLUGINS": str(plugins)}) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
     ):
         try:

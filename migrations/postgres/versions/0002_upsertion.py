@@ -1,5 +1,6 @@
 """Upsertion at full depth: tasks that stage as they load, deletions that last, and several index versions at once."""
 
+import msgspec
 from alembic import op
 
 revision = "0002"
@@ -49,8 +50,23 @@ def _key_staged_items_by_task() -> None:
     op.execute("ALTER TABLE staged_items ADD FOREIGN KEY (task_id) REFERENCES staged_tasks ON DELETE CASCADE")
     op.execute("ALTER TABLE staged_items ADD COLUMN tries int NOT NULL DEFAULT 0")
     op.execute("ALTER TABLE staged_items DROP COLUMN staged_at")
+    _pack_bodies()
     op.execute("CREATE INDEX staged_items_order ON staged_items (collection_id, seq)")
     op.execute("CREATE INDEX staged_items_failed ON staged_items (task_id, ordinal) WHERE failed_stage IS NOT NULL")
+
+
+def _pack_bodies() -> None:
+    """What waits was JSON and is MessagePack now, which holds vectors in less than half the space."""
+    connection = op.get_bind()
+    keys = connection.exec_driver_sql("SELECT task_id, ordinal FROM staged_items").all()
+    for key in keys:
+        body = connection.exec_driver_sql(
+            "SELECT body FROM staged_items WHERE task_id = $1 AND ordinal = $2", tuple(key)
+        ).scalar_one()
+        connection.exec_driver_sql(
+            "UPDATE staged_items SET body = $3 WHERE task_id = $1 AND ordinal = $2",
+            (*key, msgspec.msgpack.encode(msgspec.json.decode(body))),
+        )
 
 
 def _create_deletions() -> None:

@@ -46,6 +46,16 @@ class BenchClient:
             time.sleep(float(answer.headers.get("Retry-After", 1)))
         raise UnavailableError(f"no items were accepted for {_DEADLINE_S:g} s")
 
+    def settle(self) -> None:
+        """Wait until the collection has no task left, such as building its index."""
+        deadline = time.monotonic() + _DEADLINE_S
+        for state in ("pending", "running", "pending"):
+            query = {"collection": self._name, "state": state}
+            while self._http.get("/tasks", params=query).raise_for_status().json()["items"]:
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"the tasks of {self._name} did not end in {_DEADLINE_S:g} s")
+                time.sleep(_POLL_S)
+
     def reindex(self) -> str:
         """Ask for a new index; returns the task's id."""
         return str(self._http.post(f"{self._path}/reindex", json={}).raise_for_status().json()["task_id"])

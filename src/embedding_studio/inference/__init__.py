@@ -9,6 +9,7 @@ from embedding_studio.inference.errors import (
     ModelNotFoundError,
     NoEncoderError,
     NothingToRollBackError,
+    OtherEncoderError,
     RefusedModelError,
 )
 from embedding_studio.inference.models import ModelVersion
@@ -32,6 +33,7 @@ __all__ = [
     "NoEncoderError",
     "NothingToRollBackError",
     "OnnxEncoder",
+    "OtherEncoderError",
     "QueryAdapter",
     "RefusedModelError",
 ]

@@ -7,7 +7,6 @@ never widen it; a wrong one is an InvalidError that names it.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from embedding_studio.infra.loaders.patterns import Pattern
 from embedding_studio.infra.loaders.s3 import S3Bucket
 from embedding_studio.infra.loaders.sql import SqlRows, Table
 from embedding_studio.infra.loaders.web import WebFiles
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.sdk.options import check_url, only_option, text_option, time_option, urls_option
 
 __all__ = [
     "Cursor",
@@ -38,8 +37,6 @@ __all__ = [
     "SqlLoader",
 ]
 
-_OPTION_LIMIT = 1024
-_URLS_LIMIT = 10_000
 _PAGE_LIMIT = 10_000
 _GIB = 1 << 30
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -70,7 +67,7 @@ class FileLoader:
 
     def build(self, options: Mapping[str, Any]) -> Loader:
         """A reader of the folder."""
-        prefix = _text(_known(options, "prefix"), "prefix")
+        prefix = text_option(only_option(options, "prefix"), "prefix")
         return FilesLoader(Folder(Path(self.root), Pattern(self.glob), prefix, self.encoding), self.fields)
 
 
@@ -194,11 +191,11 @@ class SqlLoader:
 
     def build(self, options: Mapping[str, Any]) -> Loader:
         """A reader of the table; connects when it is first read."""
-        since = _known(options, "since") if self.changed else _known(options)
+        since = only_option(options, "since") if self.changed else only_option(options)
         table = Table(
             self.table, self.schema, self.key, tuple(self.columns), tuple(self.json_columns), self.changed, self.page
         )
-        return SqlRows(self.url_env, table, _time(since, "since"))
+        return SqlRows(self.url_env, table, time_option(since, "since"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +235,12 @@ class HttpLoader:
         if self.limit < 1 or self.deadline <= 0:
             raise ValueError("limit and deadline must be positive")
         for url in self.urls:
-            _check_url(url, self._guard())
+            check_url(url, self._guard())
 
     def build(self, options: Mapping[str, Any]) -> Loader:
         """A reader of the URLs."""
         guard = self._guard()
-        urls = _urls(_known(options, "urls"), guard) or tuple(self.urls)
+        urls = urls_option(only_option(options, "urls"), guard) or tuple(self.urls)
         return FilesLoader(WebFiles(urls, guard, self.token_env, self.limit, self.deadline), self.fields)
 
     def _guard(self) -> Guard:
@@ -253,60 +250,9 @@ class HttpLoader:
 
 
 def _bucket_loader(part: S3Loader | GcsLoader, bucket: Bucket, options: Mapping[str, Any]) -> Loader:
-    prefix = part.prefix + _text(_known(options, "prefix"), "prefix")
+    prefix = part.prefix + text_option(only_option(options, "prefix"), "prefix")
     store = ObjectStore(part.bucket, bucket, Pattern(part.glob, part.prefix), prefix, part.encoding)
     return FilesLoader(store, part.fields)
-
-
-def _known(options: Mapping[str, Any], *names: str) -> Any:
-    """The value of the one option there may be, None without it."""
-    if unknown := sorted(set(options) - set(names)):
-        raise InvalidError.at(f"options.{unknown[0]}", f"is not known; there are: {', '.join(names) or 'none'}")
-    return options.get(names[0]) if names else None
-
-
-def _text(value: Any, name: str) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > _OPTION_LIMIT or "\0" in value:
-        raise InvalidError.at(f"options.{name}", f"must be a string of at most {_OPTION_LIMIT} characters, without NUL")
-    return value
-
-
-def _time(value: Any, name: str) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InvalidError.at(f"options.{name}", "must be an RFC 3339 time with its zone")
-
-
-def _urls(value: Any, guard: Guard) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not 0 < len(value) <= _URLS_LIMIT:
-        raise InvalidError.at("options.urls", f"must be a list of 1 to {_URLS_LIMIT} URLs")
-    if len(set(map(str, value))) < len(value):
-        raise InvalidError.at("options.urls", "names a URL twice")
-    for index, url in enumerate(value):
-        try:
-            _check_url(url, guard)
-        except ValueError as error:
-            raise InvalidError.at(f"options.urls[{index}]", str(error)) from error
-    return tuple(value)
-
-
-def _check_url(url: Any, guard: Guard) -> None:
-    if not isinstance(url, str) or len(url) > _OPTION_LIMIT:
-        raise ValueError(f"must be a string of at most {_OPTION_LIMIT} characters")
-    try:
-        guard.refuse_other_hosts(httpx.URL(url))
-    except (httpx.InvalidURL, InvalidError) as error:
-        raise ValueError(str(error)) from error
 
 
 def _check_bucket(bucket: str, prefix: str, encoding: str) -> None:

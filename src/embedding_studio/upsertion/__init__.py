@@ -5,6 +5,7 @@ from embedding_studio.upsertion.domain import NewItem
 from embedding_studio.upsertion.embedding import Embedder
 from embedding_studio.upsertion.indexing import Indexer
 from embedding_studio.upsertion.ingesting import Ingester
+from embedding_studio.upsertion.optimizing import Optimizer
 from embedding_studio.upsertion.preparing import Preparers
 from embedding_studio.upsertion.reindexing import Reindexer
 from embedding_studio.upsertion.service import UpsertionService
@@ -18,6 +19,7 @@ __all__ = [
     "Indexer",
     "Ingester",
     "NewItem",
+    "Optimizer",
     "Preparers",
     "Reindexer",
     "Staging",

@@ -11,6 +11,9 @@ from embedding_studio.vector_store import Collection, checked_vector
 __all__ = ["check_item"]
 
 _LARGEST = 1_000_000
+_LONG_NUMBER = b"0" * 19
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_SURELY_FLAT = 64
 
 
 def check_item(plugin: EmbeddingPlugin, collection: Collection, item: NewItem, place: str) -> None:
@@ -26,8 +29,10 @@ def check_item(plugin: EmbeddingPlugin, collection: Collection, item: NewItem, p
         InvalidError: Names the place.
     """
     for name, value in (("payload", item.payload), ("source", item.source)):
-        refuse_unstorable(value, f"{place}{name}")
-        if len(msgspec.json.encode(value)) > _LARGEST:
+        encoded = msgspec.json.encode(value)
+        if _may_be_unstorable(encoded):
+            refuse_unstorable(value, f"{place}{name}")
+        if len(encoded) > _LARGEST:
             raise InvalidError.at(f"{place}{name}", f"may have {_LARGEST:,} bytes as JSON")
     if plugin.gives_vectors:
         checked_vector(
@@ -38,3 +43,12 @@ def check_item(plugin: EmbeddingPlugin, collection: Collection, item: NewItem, p
         )
     elif item.vector is not None:
         raise InvalidError.at(f"{place}vector", "this collection's plugin makes the vectors itself")
+
+
+def _may_be_unstorable(encoded: bytes) -> bool:
+    """Whether the JSON may hold NUL, a whole number beyond 64 bits or deep nesting: most does not."""
+    return (
+        b"\\u0000" in encoded
+        or _LONG_NUMBER in encoded.translate(_DIGITS_ALIKE)
+        or encoded.count(b"{") + encoded.count(b"[") > _SURELY_FLAT
+    )

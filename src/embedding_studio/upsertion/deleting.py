@@ -7,9 +7,9 @@ from embedding_studio.upsertion.staging import Staging
 from embedding_studio.vector_store import (
     Collection,
     CollectionService,
-    ItemStore,
     delete_items,
     delete_matching,
+    hold_alone,
     noted,
 )
 
@@ -21,12 +21,9 @@ _BATCH = 1_000
 class Deleter:
     """Does what was noted when the deletion was accepted; items that came later stay."""
 
-    def __init__(
-        self, *, pool: Pool, staging: Staging, items: ItemStore, collections: CollectionService, indexer: Indexer
-    ) -> None:
+    def __init__(self, *, pool: Pool, staging: Staging, collections: CollectionService, indexer: Indexer) -> None:
         self._pool = pool
         self._staging = staging
-        self._items = items
         self._collections = collections
         self._indexer = indexer
 
@@ -37,7 +34,7 @@ class Deleter:
         more = True
         while more:
             async with self._pool.acquire() as connection, connection.transaction():
-                await self._items.hold(connection, collection)
+                await hold_alone(connection, collection)
                 gone, after, seen, more = await self._batch(connection, collection, run.task_id, after)
             deleted, looked_at = deleted + gone, looked_at + seen
             await run.remember(deleted=deleted)

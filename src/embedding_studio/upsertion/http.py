@@ -142,6 +142,16 @@ class ContentController(Controller):
         )
         return Accepted(task.id)
 
+    @post("/optimize", status_code=202)
+    async def optimize(
+        self,
+        upsertion: NamedDependency[UpsertionService],
+        idempotency: NamedDependency[Idempotency | None],
+        name: FromPath[str],
+    ) -> Accepted:
+        """Build missing indexes, give back unused space, refresh statistics."""
+        return Accepted((await upsertion.optimize(name, idempotency=idempotency)).id)
+
     @get("/reindex/estimate")
     async def estimate(self, upsertion: NamedDependency[UpsertionService], name: FromPath[str]) -> EstimateView:
         """Say what a reindex would take."""

@@ -11,6 +11,7 @@ from embedding_studio.tasks import FailedItem, Outcome, Run
 from embedding_studio.upsertion.domain import StagedItem
 from embedding_studio.upsertion.embedding import Embedder
 from embedding_studio.upsertion.isolation import isolate
+from embedding_studio.upsertion.optimizing import Optimizer
 from embedding_studio.upsertion.preparing import Preparer, Preparers
 from embedding_studio.upsertion.staging import StagedTask, Staging
 from embedding_studio.vector_store import (
@@ -19,8 +20,6 @@ from embedding_studio.vector_store import (
     IndexVersions,
     Item,
     ItemStore,
-    VectorStoreSettings,
-    build_indexes,
     forget_deletions,
 )
 
@@ -61,7 +60,7 @@ class Indexer:
         collections: CollectionService,
         preparers: Preparers,
         embedder: Embedder,
-        settings: VectorStoreSettings,
+        optimizer: Optimizer,
     ) -> None:
         self._pool = pool
         self._staging = staging
@@ -70,7 +69,7 @@ class Indexer:
         self._collections = collections
         self._preparers = preparers
         self._embedder = embedder
-        self._index_from = settings.index_from
+        self._optimizer = optimizer
 
     async def run(self, run: Run) -> Outcome:
         """Index all that a task staged."""
@@ -110,11 +109,12 @@ class Indexer:
             await self._pass(run, collection, preparer)
 
     async def end(self, run: Run, collection: Collection) -> Outcome:
-        """Note that all is done, build the index if it is worth it, and tell what failed."""
+        """Note that all is done, ask for an index if it is worth it, and tell what failed."""
+        await self._report(run)
         await self._staging.finish(run.task_id)
         await self.forget_deletions(collection)
         if await self._staging.is_quiet(collection):
-            await build_indexes(self._pool, collection, collection.index_version, from_parts=self._index_from)
+            await self._optimizer.request_if_worth_it(collection)
         failed, failures = await self._staging.failures(run.task_id)
         return Outcome.of_items(run.total, failures, failed_total=failed)
 
@@ -183,8 +183,10 @@ class Indexer:
         ]
         if failures:
             await self._fail(run, failures)
-        task = await self._staging.task(run.task_id)
-        if task:
+        await self._report(run)
+
+    async def _report(self, run: Run) -> None:
+        if task := await self._staging.task(run.task_id):
             await run.advance(task.total - task.waiting, task.total)
 
     async def _write_items(self, connection: Connection, run: Run, collection: Collection, items: Items) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from embedding_studio.inference import OtherEncoderError
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.sdk import EncoderSource
@@ -92,6 +93,15 @@ class Reindexer:
         seconds = (time.perf_counter() - started) * items / max(1, len(sample))
         return Estimate(items, parts, seconds, await self._versions.size(collection, collection.index_version))
 
+    def refuse_other_encoder(self, collection: Collection, model_version: int) -> None:
+        """Refuse a model that does not fit the encoder of the index to be.
+
+        Raises:
+            OtherEncoderError: The plugin names another encoder now, and only the base version fits.
+        """
+        if model_version != BASE_MODEL_VERSION and _changes_encoder(collection, self._source(collection)):
+            raise OtherEncoderError(model_version)
+
     async def run(self, run: Run) -> Outcome:
         """Build, verify, switch. An index that does not hold all items, or finds them badly, never serves."""
         collection = await self._collections.current(run.collection)
@@ -101,10 +111,10 @@ class Reindexer:
                 failures, verification = await self._build(run, collection, index)
             except asyncio.CancelledError:
                 if run.wish == "cancel":
-                    await self._versions.fail(collection, index.version)
+                    await self._versions.fail(collection.id, index.version)
                 raise
             if failures or verification.problem:
-                await self._versions.fail(collection, index.version)
+                await self._versions.fail(collection.id, index.version)
                 if failures:
                     return Outcome("failed", {"index_version": index.version}, failures, len(failures))
                 raise ConflictError(f"the new index was given up: {verification.problem}")
@@ -120,8 +130,7 @@ class Reindexer:
         )
 
     async def _begin(self, run: Run, collection: Collection) -> IndexVersion:
-        plugin = self._collections.plugin_of(collection)
-        source = plugin.encoder.build() if plugin.encoder else None
+        plugin, source = self._collections.plugin_of(collection), self._source(collection)
         index = await self._versions.begin(
             collection,
             task_id=run.task_id,
@@ -215,7 +224,15 @@ class Reindexer:
     @staticmethod
     def _model_version(run: Run, collection: Collection, source: EncoderSource | None) -> int | None:
         """What is to serve with the new index: what was asked for, else what serves now, if it fits the encoder."""
-        if collection.encoder is not None and collection.encoder != source:
+        if _changes_encoder(collection, source):
             return BASE_MODEL_VERSION
         asked: int | None = run.payload.get("model_version")
         return asked
+
+    def _source(self, collection: Collection) -> EncoderSource | None:
+        encoder = self._collections.plugin_of(collection).encoder
+        return encoder.build() if encoder else None
+
+
+def _changes_encoder(collection: Collection, source: EncoderSource | None) -> bool:
+    return collection.encoder is not None and collection.encoder != source

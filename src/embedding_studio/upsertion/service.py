@@ -12,6 +12,7 @@ from embedding_studio.upsertion.domain import NewItem, StagedItem
 from embedding_studio.upsertion.indexing import Indexer
 from embedding_studio.upsertion.ingesting import build_loader
 from embedding_studio.upsertion.jobs import DELETE, INGEST, REINDEX, UPSERT
+from embedding_studio.upsertion.optimizing import Optimizer
 from embedding_studio.upsertion.reindexing import Estimate, Reindexer
 from embedding_studio.upsertion.settings import UpsertionSettings
 from embedding_studio.upsertion.staging import Staging
@@ -46,6 +47,7 @@ class UpsertionService:
         items: ItemStore,
         indexer: Indexer,
         reindexer: Reindexer,
+        optimizer: Optimizer,
         versions: IndexVersions,
         collections: CollectionService,
         models: ModelService,
@@ -59,6 +61,7 @@ class UpsertionService:
         self._collections = collections
         self._tasks = tasks
         self._reindexer = reindexer
+        self._optimizer = optimizer
         self._versions = versions
         self._models = models
         self._settings = settings
@@ -158,15 +161,25 @@ class UpsertionService:
         Raises:
             CollectionNotFoundError: There is no such collection.
             ModelNotFoundError: There is no such version.
+            OtherEncoderError: It does not fit the encoder that the plugin names now.
             ReindexRunsError: An index is being built already.
         """
         collection = await self._collections.current(name)
         if model_version is not None:
             await self._models.adapter(collection, model_version)
+            self._reindexer.refuse_other_encoder(collection, model_version)
         if await self._versions.is_building(collection):
             raise ReindexRunsError(name)
         payload: dict[str, object] = {"model_version": model_version, "share": share}
         return await self._tasks.submit(REINDEX, collection=name, payload=payload, idempotency=idempotency)
+
+    async def optimize(self, name: str, *, idempotency: Idempotency | None = None) -> Task:
+        """Accept the wish to build indexes, vacuum and refresh statistics.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+        """
+        return await self._optimizer.request(await self._collections.current(name), idempotency=idempotency)
 
     async def estimate(self, name: str) -> Estimate:
         """What a reindex would take.

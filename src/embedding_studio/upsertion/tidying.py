@@ -24,9 +24,12 @@ class Tidier:
         self._failed_kept = settings.failed_kept
 
     async def tidy(self) -> None:
-        """Discard the items of tasks that ended without their worker, expire old ones, drop retired indexes."""
+        """Give up what tasks left that ended without their worker, expire old ones, drop retired indexes."""
         open_tasks = await self._staging.open_tasks(older_than=_YOUNG_S, limit=_BATCH)
         for task_id in await self._tasks.finished(open_tasks) if open_tasks else ():
             await self._staging.discard(task_id)
+        building = {task: (collection, version) for collection, version, task in await self._versions.building_tasks()}
+        for task_id in await self._tasks.finished(list(building)) if building else ():
+            await self._versions.fail(*building[task_id])
         await self._staging.expire(failed_after=self._failed_kept, limit=_BATCH)
         await self._versions.drop_due()

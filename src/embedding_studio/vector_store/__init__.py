@@ -30,7 +30,7 @@ from embedding_studio.vector_store.errors import (
     deletable_meanwhile,
 )
 from embedding_studio.vector_store.filters import Filter, parse_filter
-from embedding_studio.vector_store.indexes import build_indexes
+from embedding_studio.vector_store.indexes import build_indexes, lacks_indexes, vacuum
 from embedding_studio.vector_store.items import ItemStore, StoredItem
 from embedding_studio.vector_store.retrieval import Nearest, Query, Words, count, find, find_nearest, list_items
 from embedding_studio.vector_store.service import CollectionService, DimensionsOf, OnDelete
@@ -73,9 +73,11 @@ __all__ = [
     "find_nearest",
     "forget_deletions",
     "hold_alone",
+    "lacks_indexes",
     "list_items",
     "note_deletion",
     "noted",
     "parse_filter",
     "score_of",
+    "vacuum",
 ]

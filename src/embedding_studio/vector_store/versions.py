@@ -64,6 +64,13 @@ class IndexVersions:
         )
         return building
 
+    async def building_tasks(self) -> list[tuple[int, int, str]]:
+        """Each version that is being built: its collection's id, its number, its task."""
+        rows = await self._pool.fetch(
+            "SELECT collection_id, version, task_id FROM index_versions WHERE state = 'building'"
+        )
+        return [(row["collection_id"], row["version"], row["task_id"]) for row in rows]
+
     async def advance(self, connection: Connection, collection: Collection, version: int, filled_to: str) -> None:
         """Note how far the version is filled, inside the caller's transaction."""
         await connection.execute(
@@ -99,9 +106,9 @@ class IndexVersions:
         )
         return size
 
-    async def fail(self, collection: Collection, version: int) -> None:
+    async def fail(self, collection_id: int, version: int) -> None:
         """Give up a version that was being built, and the space it took."""
-        await self._drop(collection.id, version, state="failed", condition="state IN ('building', 'failed')")
+        await self._drop(collection_id, version, state="failed", condition="state = 'building'")
 
     async def drop_due(self) -> int:
         """Drop the tables of versions whose grace time is over; returns how many.

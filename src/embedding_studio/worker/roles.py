@@ -14,7 +14,13 @@ Role = Callable[[Container], Mapping[Job, Handler]]
 def _upsert(container: Container) -> Mapping[Job, Handler]:
     from embedding_studio.upsertion.actors import handlers
 
-    return handlers(container.indexer, container.ingester, container.deleter, container.reindexer)
+    return handlers(
+        indexer=container.indexer,
+        ingester=container.ingester,
+        deleter=container.deleter,
+        reindexer=container.reindexer,
+        optimizer=container.optimizer,
+    )
 
 
 def _inference(container: Container) -> Mapping[Job, Handler]:

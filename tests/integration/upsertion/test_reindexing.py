@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embedding_studio.inference.actors import export_missing
 from embedding_studio.kernel.errors import UnavailableError
-from embedding_studio.sdk import EmbeddingPlugin, TextTemplate
+from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder, TextTemplate
 from embedding_studio.upsertion import Reindexer, verification
 from embedding_studio.vector_store import Collection, Vector
 from integration.upsertion.conftest import AddPlugin
@@ -318,3 +319,53 @@ async def test_a_bad_wish_is_refused(studio: Studio, any_name: str, body: dict[s
 async def test_the_grace_is_that_of_the_settings(studio: Studio) -> None:
     seconds = studio.container.settings.vector_store.index_grace
     assert studio.container.catalog._grace == timedelta(seconds=seconds)
+
+
+async def test_an_index_whose_task_ended_without_it_is_given_up(
+    studio: Studio, any_name: str, after_batch: Callable[[int, Hook], None]
+) -> None:
+    await studio.create(any_name)
+    await studio.add(any_name, sofas(1))
+
+    async def break_down() -> None:
+        raise ValueError("a part of the plugin is broken")
+
+    after_batch(1, break_down)
+    assert (await reindex(studio, any_name))["state"] == "failed"
+    assert (await versions(studio, any_name))[2] == ("building", 1)
+    await studio.container.sweeper._chores[0]()
+    assert await versions(studio, any_name) == {1: ("active", 1)}
+    assert (await reindex(studio, any_name))["state"] == "succeeded"
+
+
+async def test_another_encoder_comes_with_the_new_index_and_not_before(
+    studio: Studio, any_name: str, add_plugin: AddPlugin
+) -> None:
+    add_plugin(EmbeddingPlugin(name="goods"))
+    await studio.create(any_name, plugin="goods")
+    await studio.add(any_name, sofas(1))
+    prompted = SentenceEncoder(item_prompt="a thing to sit on: ")
+    export_missing([prompted.build()], studio.container.settings.inference.encoders)
+    add_plugin(EmbeddingPlugin(name="goods", encoder=prompted))
+
+    async def item_vector() -> list[float]:
+        body = {"texts": ["red sofa 1"], "kind": "item"}
+        answer = await studio.client.post(f"/api/v1/collections/{any_name}/embed", json=body)
+        vectors: list[list[float]] = answer.json()["vectors"]
+        return vectors[0]
+
+    async def stored_vector() -> Vector:
+        collection = await studio.container.collections.current(any_name)
+        return (await studio.container.items.vectors(collection, ["i0001"]))["i0001"]
+
+    before = await item_vector()
+    assert before == pytest.approx(await stored_vector(), abs=1e-4)
+    await studio.add(any_name, sofas(1, 2))
+    assert before == pytest.approx(await stored_vector(), abs=1e-4)
+    assert (await reindex(studio, any_name))["state"] == "succeeded"
+    after = await item_vector()
+    assert after != pytest.approx(before, abs=1e-2)
+    assert after == pytest.approx(await stored_vector(), abs=1e-4)
+    back = await studio.client.post(f"/api/v1/collections/{any_name}/rollback")
+    await studio.work(back.json()["task_id"])
+    assert await item_vector() == pytest.approx(before, abs=1e-6)

@@ -142,6 +142,11 @@ async def test_an_index_is_built_once_it_is_worth_it_and_finds_the_same(studio: 
     vectors = np.random.default_rng(0).normal(size=(2_100, 8))
     items = [{"id": f"v{n}", "payload": {"n": n}, "vector": vector.tolist()} for n, vector in enumerate(vectors)]
     assert (await studio.add(any_name, items))["state"] == "succeeded"
+    (optimize,) = (await studio.client.get(f"/api/v1/tasks?collection={any_name}&kind=optimize")).json()["items"]
+    assert (await studio.work(optimize["id"]))["result"] == {"index_version": 1, "built": True}
+    assert (await studio.add(any_name, items[:1]))["state"] == "succeeded"
+    tasks = (await studio.client.get(f"/api/v1/tasks?collection={any_name}&kind=optimize")).json()["items"]
+    assert len(tasks) == 1
     collection = await studio.container.collections.current(any_name)
     valid = await studio.container.pool.fetchval(
         "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", f"parts_{collection.id}_1_hnsw"
@@ -193,3 +198,12 @@ async def test_deployments_do_not_disturb_an_ingest(studio: Studio, any_name: st
     ingest = asyncio.create_task(studio.add(any_name, items))
     await deploy_again_and_again()
     assert (await ingest)["state"] == "succeeded"
+
+
+async def test_optimizing_can_be_asked_for(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name)
+    await studio.add(any_name, [sofa()])
+    answer = await studio.client.post(f"/api/v1/collections/{any_name}/optimize")
+    assert answer.status_code == 202
+    task = await studio.work(answer.json()["task_id"])
+    assert (task["kind"], task["state"], task["result"]["built"]) == ("optimize", "succeeded", False)
