@@ -255,8 +255,11 @@ async def open_container(
         encoders = Encoders(settings.inference)
         queue = JobQueue(broker or open_broker(settings.redis))
         try:
-            yield Container(
+            container = Container(
                 settings=settings, pool=pool, database=database, queue=queue, encoders=encoders, clock=clock
             )
+            working = container.plugins.working()
+            await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
+            yield container
         finally:
             encoders.close()

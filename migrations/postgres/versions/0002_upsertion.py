@@ -9,7 +9,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.execute("CREATE SEQUENCE acceptance AS bigint")
-    op.execute("SELECT setval('acceptance', (SELECT coalesce(max(seq), 0) + 1 FROM staged_items))")
+    op.execute("SELECT setval('acceptance', last_value + 1) FROM staged_items_seq_seq")
     _create_staged_tasks()
     _key_staged_items_by_task()
     _create_deletions()
@@ -31,8 +31,11 @@ def _create_staged_tasks() -> None:
             finished_at timestamptz
         )
     """)
-    op.execute("CREATE INDEX staged_tasks_open ON staged_tasks (collection_id, seq) WHERE finished_at IS NULL")
-    op.execute("CREATE INDEX staged_tasks_age ON staged_tasks (staged_at)")
+    op.execute("""
+        CREATE INDEX staged_tasks_open ON staged_tasks (collection_id, seq) WHERE finished_at IS NULL OR NOT is_complete
+    """)
+    op.execute("CREATE INDEX staged_tasks_under_way ON staged_tasks (task_id) WHERE finished_at IS NULL")
+    op.execute("CREATE INDEX staged_tasks_finished ON staged_tasks (finished_at)")
     op.execute("""
         INSERT INTO staged_tasks (task_id, collection_id, seq, total, waiting)
         SELECT task_id, min(collection_id), min(seq), count(*), count(*) FILTER (WHERE failed_stage IS NULL)
@@ -114,7 +117,9 @@ def _let_index_versions_differ() -> None:
                 );
             END LOOP;
             FOR one IN SELECT id FROM collections LOOP
-                EXECUTE format('ALTER TABLE items_%s DROP COLUMN content_hash', one.id);
+                EXECUTE format(
+                    'ALTER TABLE items_%s DROP COLUMN content_hash, ADD COLUMN ordinal bigint NOT NULL DEFAULT 0', one.id
+                );
             END LOOP;
         END $$
     """)

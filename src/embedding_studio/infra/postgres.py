@@ -22,6 +22,7 @@ else:
 # `vector` is an extension's type: before the server has loaded it, its parameters are accepted as placeholders.
 _SERVER_SETTINGS: Mapping[str, str] = {
     "application_name": "embedding-studio",
+    "client_connection_check_interval": "2s",  # a long statement ends soon after the process that asked for it
     "hnsw.ef_search": "100",
     "hnsw.iterative_scan": "strict_order",
     "jit": "off",

@@ -22,11 +22,16 @@ FINISHED: frozenset[TaskState] = frozenset({"succeeded", "partial", "failed", "c
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """An item that did not get through, where it stopped and why."""
+    """An item that did not get through, where it stopped and why.
+
+    Attributes:
+        is_outage: The reason lies elsewhere and may pass: trying again may be all it needs.
+    """
 
     id: str
     stage: Stage
     reason: str
+    is_outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ class TaskRepository:
             "not_before": None,
             "sent_at": None,
             "cancel_requested": False,
+            "paused": False,
         }
         document = await Task.get_pymongo_collection().find_one_and_update(
             {"_id": task_id, "state": {"$in": list(RETRYABLE)}},
@@ -153,16 +154,17 @@ class TaskRepository:
         )
         return Task.model_validate(document) if document else None
 
-    async def finished(self, task_ids: Sequence[str]) -> set[str]:
-        """Those of the tasks that have ended, or are gone."""
-        criteria = {"_id": {"$in": list(task_ids)}, "state": {"$nin": list(FINISHED)}}
-        open_tasks = Task.get_pymongo_collection().find(criteria, {"_id": 1})
-        return set(task_ids) - {task["_id"] async for task in open_tasks}
+    async def states(self, task_ids: Sequence[str]) -> dict[str, TaskState]:
+        """The state of each of the tasks that exists."""
+        found = Task.get_pymongo_collection().find({"_id": {"$in": list(task_ids)}}, {"state": 1})
+        return {task["_id"]: task["state"] async for task in found}
 
     async def postpone(self, task_id: str, *, owner: str, until: datetime | None) -> bool:
-        """Give the task back for a later attempt."""
+        """Give the task back for a later attempt; False if it is another's now, or somebody wants it cancelled."""
         change = {"state": "pending", "not_before": until, "sent_at": None, "lease_owner": None, "lease_until": None}
-        return await self._update_owned(task_id, owner, {"$set": change})
+        criteria = {"_id": task_id, "lease_owner": owner, "state": "running", "cancel_requested": {"$ne": True}}
+        answer = await Task.get_pymongo_collection().update_one(criteria, {"$set": change})
+        return answer.matched_count == 1
 
     async def waiting(self, *, at: datetime, sent_before: datetime, limit: int) -> list[Task]:
         """Tasks that nobody works on and no message was lately sent for: lost, due again, or left by a dead worker."""

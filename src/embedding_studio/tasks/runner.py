@@ -95,7 +95,7 @@ class TaskRunner:
             outcome = await work
         except asyncio.CancelledError:
             if not heart.done():
-                await self._tasks.postpone(task_id, owner=owner, until=None)
+                await self._give_back(task_id, owner)
                 raise
             await self._stopped(run, owner)
         except LeaseLostError:
@@ -127,9 +127,14 @@ class TaskRunner:
             case "cancel":
                 await self._tasks.cancelled(run.task_id, owner=owner, at=self._clock())
             case "pause":
-                await self._tasks.postpone(run.task_id, owner=owner, until=None)
+                await self._give_back(run.task_id, owner)
             case None:
                 logger.warning("task %s was taken over", run.task_id)
+
+    async def _give_back(self, task_id: str, owner: str, *, until: datetime | None = None) -> None:
+        """Leave the task to a later attempt, unless somebody wants it cancelled."""
+        if not await self._tasks.postpone(task_id, owner=owner, until=until):
+            await self._tasks.cancelled(task_id, owner=owner, at=self._clock())
 
     async def _failed(self, job: Job, task: Task, owner: str, error: Exception) -> None:
         known = as_unavailable(error) if isinstance(error, OUTAGES) else error
@@ -137,7 +142,7 @@ class TaskRunner:
         if retryable and task.fruitless < job.max_attempts:
             delay = self._settings.retry_delay * 2 ** (task.fruitless - 1)
             logger.warning("task %s is tried again in %.0f s: %s", task.id, delay, known)
-            await self._tasks.postpone(task.id, owner=owner, until=self._clock() + timedelta(seconds=delay))
+            await self._give_back(task.id, owner, until=self._clock() + timedelta(seconds=delay))
             return
         logger.error("task %s failed", task.id, exc_info=error)
         await self._tasks.fail(task.id, owner=owner, error=_problem(known), at=self._clock())

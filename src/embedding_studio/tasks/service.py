@@ -29,6 +29,7 @@ Prepare = Callable[[str], Awaitable[None]]
 
 _MAX_KEY = 255
 _POLL = 0.05
+_OPEN: tuple[TaskState, ...] = ("pending", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +168,16 @@ class TaskService:
             raise TaskStateError(f"the task {task_id} {otherwise}: it is {task.state}")
         return task
 
-    async def finished(self, task_ids: Sequence[str]) -> set[str]:
-        """Those of the tasks that have ended, or are gone."""
-        return await self._tasks.finished(task_ids)
+    async def states(self, task_ids: Sequence[str]) -> dict[str, TaskState]:
+        """The state of each of the tasks that exists."""
+        return await self._tasks.states(task_ids)
+
+    async def is_open(self, kind: TaskKind, collection: str) -> bool:
+        """Whether a task of this kind waits or runs."""
+        for state in _OPEN:
+            if await self._tasks.page(kind=kind, state=state, collection=collection, before=None, limit=1):
+                return True
+        return False
 
     async def page(
         self,

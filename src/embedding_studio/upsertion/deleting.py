@@ -49,8 +49,10 @@ class Deleter:
         """How many were deleted, the last id looked at, how many that were, and whether there may be more."""
         before, item_ids, filter_tree = await noted(connection, task_id, after=after, limit=_BATCH)
         if filter_tree is not None:
-            gone = await delete_matching(connection, collection, filter_tree, before=before, limit=_BATCH)
-            return gone, after, gone, gone == _BATCH
+            gone, seen, last = await delete_matching(
+                connection, collection, filter_tree, before=before, after=after, window=_BATCH
+            )
+            return gone, last or "", seen, last is not None
         await self._staging.forget(connection, collection, item_ids, before=before)
         gone = await delete_items(connection, collection, item_ids, before=before)
         return gone, item_ids[-1] if item_ids else after, len(item_ids), len(item_ids) == _BATCH

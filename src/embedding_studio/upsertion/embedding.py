@@ -106,4 +106,5 @@ class Embedder:
 
 def _item(prepared: PreparedItem, parts: Mapping[int, Sequence[Part]]) -> Item:
     new = prepared.staged.item
-    return Item(new.id, new.payload, new.source, prepared.staged.seq, prepared.content_hash, parts)
+    staged = prepared.staged
+    return Item(new.id, new.payload, new.source, staged.seq, prepared.content_hash, parts, staged.ordinal)

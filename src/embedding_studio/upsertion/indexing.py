@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+
+import asyncpg
 
 from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.tasks import FailedItem, Outcome, Run
-from embedding_studio.upsertion.domain import StagedItem
+from embedding_studio.upsertion.domain import PreparedItem, StagedItem
 from embedding_studio.upsertion.embedding import Embedder
 from embedding_studio.upsertion.isolation import isolate
 from embedding_studio.upsertion.optimizing import Optimizer
@@ -16,6 +18,7 @@ from embedding_studio.upsertion.preparing import Preparer, Preparers
 from embedding_studio.upsertion.staging import StagedTask, Staging
 from embedding_studio.vector_store import (
     Collection,
+    CollectionNotFoundError,
     CollectionService,
     IndexVersions,
     Item,
@@ -31,6 +34,7 @@ _BATCH = 256
 _SUSPECT = 2
 _POISON = 5
 _LONGEST_REASON = 500
+_LOOKS = 3
 
 Items = Sequence[tuple[int, Item]]
 """Items by their ordinal."""
@@ -110,6 +114,7 @@ class Indexer:
 
     async def end(self, run: Run, collection: Collection) -> Outcome:
         """Note that all is done, ask for an index if it is worth it, and tell what failed."""
+        collection = await self._collections.current(collection.name)
         await self._report(run)
         await self._staging.finish(run.task_id)
         await self.forget_deletions(collection)
@@ -163,9 +168,18 @@ class Indexer:
     async def _embed(self, collection: Collection, preparer: Preparer, staged: Sequence[StagedItem]) -> _Batch:
         poison = [(one.ordinal, _poisoned(one)) for one in staged if one.tries >= _POISON]
         prepared, unprepared = await preparer.prepare([one for one in staged if one.tries < _POISON])
-        live = await self._versions.live(collection)
-        items, failures = await self._embedder.embed(collection, live, preparer, prepared)
+        items, failures = await self._embed_live(collection, preparer, prepared)
         return _Batch(items, [*poison, *((one.ordinal, failed) for one, failed in unprepared), *failures])
+
+    async def _embed_live(
+        self, collection: Collection, preparer: Preparer, prepared: Sequence[PreparedItem]
+    ) -> tuple[Items, Failures]:
+        """Embed for the versions that are live now; one that is dropped meanwhile is not one of them any more."""
+        for _ in range(_LOOKS):
+            live = await self._versions.live(collection)
+            with suppress(asyncpg.UndefinedTableError):
+                return await self._embedder.embed(collection, live, preparer, prepared)
+        raise CollectionNotFoundError(collection.name)
 
     async def _write(self, run: Run, collection: Collection, batch: _Batch) -> None:
         async def attempt(items: Items) -> list[None]:

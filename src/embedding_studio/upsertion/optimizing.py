@@ -31,7 +31,9 @@ class Optimizer:
         return await self._tasks.submit(OPTIMIZE, collection=collection.name, idempotency=idempotency)
 
     async def request_if_worth_it(self, collection: Collection) -> None:
-        """Ask for it where there are enough parts for an index that is not there."""
+        """Ask for it where there are enough parts for an index that is not there, and nobody has asked yet."""
+        if await self._tasks.is_open(OPTIMIZE.kind, collection.name):
+            return
         if await lacks_indexes(self._pool, collection, collection.index_version, from_parts=self._index_from):
             await self.request(collection)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,17 @@ from embedding_studio.vector_store import Collection, CollectionService
 __all__ = ["Preparer", "Preparers"]
 
 _LONGEST_REASON = 500
-_FETCHES = 8
+_IMAGES = 4
+"""Images that one process fetches and decodes at a time: a large one takes hundreds of megabytes."""
 
 
 class _ItemError(Exception):
     """What is wrong with an item, and at which stage it showed."""
 
-    def __init__(self, stage: Stage, reason: str) -> None:
+    def __init__(self, stage: Stage, reason: str, *, is_outage: bool = False) -> None:
         super().__init__(reason)
         self.stage: Stage = stage
+        self.is_outage = is_outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Preparer:
     decode: DecodeImage
     loaders: Mapping[str, Loader]
     aggregate: Aggregate
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IMAGES))
 
     @classmethod
     async def of(cls, plugin: EmbeddingPlugin, encoders: Encoders) -> "Preparer":
@@ -62,42 +65,46 @@ class Preparer:
         self, batch: Sequence[StagedItem]
     ) -> tuple[list[PreparedItem], list[tuple[StagedItem, FailedItem]]]:
         """Make the contents of each item; one that cannot be read, or that says nothing, has failed."""
-        turns = asyncio.Semaphore(_FETCHES)
-        outcomes = await asyncio.gather(*(self._prepare(staged, turns) for staged in batch))
+        texts = await asyncio.to_thread(lambda: [self._texts(staged.item) for staged in batch])
+        outcomes = await asyncio.gather(*map(self._prepare, batch, texts))
         return (
             [one for one in outcomes if isinstance(one, PreparedItem)],
             [(staged, one) for staged, one in zip(batch, outcomes, strict=True) if isinstance(one, FailedItem)],
         )
 
-    async def _prepare(self, staged: StagedItem, turns: asyncio.Semaphore) -> PreparedItem | FailedItem:
+    async def _prepare(self, staged: StagedItem, texts: list[Content] | _ItemError) -> PreparedItem | FailedItem:
         item = staged.item
         try:
-            texts = self._texts(item)
+            if isinstance(texts, _ItemError):
+                raise texts
             if item.vector is not None:
                 contents = [Content(texts[0].text if texts else None, vector=item.vector)]
             else:
-                contents = [*texts, *await self._images(item, turns)]
+                contents = [*texts, *await self._images(item)]
         except _ItemError as error:
-            return FailedItem(item.id, error.stage, str(error)[:_LONGEST_REASON])
+            return FailedItem(item.id, error.stage, str(error)[:_LONGEST_REASON], error.is_outage)
         if not contents:
             return FailedItem(item.id, "split", "the payload has nothing to embed")
         return PreparedItem(staged, contents, content_hash(contents, self.aggregate))
 
-    def _texts(self, item: NewItem) -> list[Content]:
-        pieces = self._of_plugin(self.text_of, item.payload) if self.text_of else []
+    def _texts(self, item: NewItem) -> list[Content] | _ItemError:
+        try:
+            pieces = self._of_plugin(self.text_of, item.payload) if self.text_of else []
+        except _ItemError as error:
+            return error
         return [Content(piece.text, weight=piece.weight) for piece in pieces]
 
-    async def _images(self, item: NewItem, turns: asyncio.Semaphore) -> list[Content]:
+    async def _images(self, item: NewItem) -> list[Content]:
         references = self._of_plugin(self.images_of, item.payload, item.source) if self.images_of else []
-        async with turns:
-            return [Content(image=await self._image(reference)) for reference in references]
+        return [Content(image=await self._image(reference)) for reference in references]
 
     async def _image(self, reference: ImageRef) -> NDArray[np.uint8]:
         try:
-            data = reference.data if reference.data is not None else await self._fetch(reference)
-            return await asyncio.to_thread(self.decode, data)
+            async with self.turns:
+                data = reference.data if reference.data is not None else await self._fetch(reference)
+                return await asyncio.to_thread(self.decode, data)
         except StudioError as error:
-            raise _ItemError("load", error.detail) from error
+            raise _ItemError("load", error.detail, is_outage=error.retryable) from error
 
     async def _fetch(self, reference: ImageRef) -> bytes:
         loader = self.loaders.get(reference.loader or "")

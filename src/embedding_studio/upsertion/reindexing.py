@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from embedding_studio.inference import OtherEncoderError
 from embedding_studio.infra.postgres import Pool
-from embedding_studio.kernel.errors import ConflictError
+from embedding_studio.kernel.errors import ConflictError, UnavailableError
 from embedding_studio.sdk import EncoderSource
 from embedding_studio.tasks import FailedItem, Outcome, Run
 from embedding_studio.upsertion.domain import NewItem, StagedItem
@@ -26,6 +27,7 @@ from embedding_studio.vector_store import (
     ItemStore,
     VectorStoreSettings,
     build_indexes,
+    lacks_indexes,
 )
 
 __all__ = ["Estimate", "Reindexer"]
@@ -116,7 +118,8 @@ class Reindexer:
             if failures or verification.problem:
                 await self._versions.fail(collection.id, index.version)
                 if failures:
-                    return Outcome("failed", {"index_version": index.version}, failures, len(failures))
+                    shown = failures[:_SHOWN_FAILURES]
+                    return Outcome("failed", {"index_version": index.version}, shown, len(failures))
                 raise ConflictError(f"the new index was given up: {verification.problem}")
             await run.remember(verification=verification.as_dict())
             await self._switch(run, collection, index)
@@ -148,8 +151,13 @@ class Reindexer:
         preparer = await self._preparers.of(collection)
         await self._fill(run, collection, index, preparer)
         if failures := await self._fill_missing(collection, index, preparer):
+            outage = next((one.reason for one in failures if one.is_outage), None)
+            if outage:
+                raise UnavailableError(outage)
             return failures, Verification()
         await build_indexes(self._pool, collection, index.version, from_parts=self._index_from)
+        if await lacks_indexes(self._pool, collection, index.version, from_parts=self._index_from):
+            raise UnavailableError("the statement of an attempt that died still builds the index", retry_after=5)
         sample = await self._items.sample(collection, version=index.version, limit=self._settings.verified_items)
         stored = await self._items.stored_of(collection, list(sample))
         prepared, _ = await preparer.prepare(await self._as_staged(collection, stored))
@@ -179,7 +187,7 @@ class Reindexer:
             after = missing[-1]
             stored = await self._items.stored_of(collection, missing)
             failures += await self._fill_batch(collection, index, preparer, stored)
-        return failures[:_SHOWN_FAILURES]
+        return failures
 
     async def _fill_batch(
         self,
@@ -194,7 +202,8 @@ class Reindexer:
         items, failures = await self._embedder.embed(collection, [index], preparer, prepared)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._items.hold(connection, collection)
-            changed = [item for _, item in items if index.version in item.parts]
+            places = {item.id: item.ordinal for item in stored}
+            changed = [replace(item, ordinal=places[item.id]) for _, item in items if index.version in item.parts]
             await self._items.fill(connection, collection, index.version, changed)
             if filled_to is not None:
                 await self._versions.advance(connection, collection, index.version, filled_to)
@@ -219,7 +228,8 @@ class Reindexer:
             model_version=self._model_version(run, collection, index.encoder),
             task_id=run.task_id,
         )
-        await asyncio.sleep(self._seen_within)
+        with suppress(asyncio.CancelledError):  # the switch is made: it is too late to cancel
+            await asyncio.sleep(self._seen_within)
 
     @staticmethod
     def _model_version(run: Run, collection: Collection, source: EncoderSource | None) -> int | None:

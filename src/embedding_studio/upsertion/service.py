@@ -137,7 +137,7 @@ class UpsertionService:
             with deletable_meanwhile(name):
                 async with self._pool.acquire() as connection, connection.transaction():
                     await hold_alone(connection, collection)
-                    if await self._staging.open(connection, collection, task_id):
+                    if await self._staging.open(connection, collection, task_id, is_complete=False):
                         ids = sorted(set(item_ids))
                         await note_deletion(
                             connection, collection, item_ids=ids, filter_tree=filter_tree, task_id=task_id
@@ -203,6 +203,8 @@ class UpsertionService:
         staged = StagedItem(await self._staging.next_seq(), 0, item)
         with deletable_meanwhile(name):
             failure = await self._indexer.index_one(collection, staged)
+            if failure and failure.is_outage:
+                raise UnavailableError(failure.reason)
             if failure:
                 raise InvalidError.at("payload", failure.reason)
             return await self._items.get(collection, item.id)

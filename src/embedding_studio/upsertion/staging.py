@@ -192,8 +192,20 @@ class Staging:
             await self._wait_less(connection, task_id, -len(rows))
 
     async def finish(self, task_id: str) -> None:
-        """Note that the task has ended; what failed of it is kept for a retry."""
+        """Note that all of the task was done; what failed of it is kept for a retry."""
+        await self._pool.execute(
+            "UPDATE staged_tasks SET finished_at = now(), is_complete = true WHERE task_id = $1", task_id
+        )
+
+    async def rest(self, task_id: str) -> None:
+        """Note that the task has failed as a whole; what is left of it is kept for a retry."""
         await self._pool.execute("UPDATE staged_tasks SET finished_at = now() WHERE task_id = $1", task_id)
+
+    async def erase(self, task_id: str) -> None:
+        """Drop a task that was never accepted, as if it had not begun; the same request may come again."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("DELETE FROM deletions WHERE task_id = $1", task_id)
+            await connection.execute("DELETE FROM staged_tasks WHERE task_id = $1", task_id)
 
     async def discard(self, task_id: str) -> None:
         """Drop all that waits or failed of a task that was cancelled."""
@@ -224,7 +236,8 @@ class Staging:
     async def oldest(self, collection: Collection) -> int | None:
         """The place in the order of acceptance of the oldest work under way or to be retried; None if there is none."""
         seq: int | None = await self._pool.fetchval(
-            "SELECT least((SELECT min(seq) FROM staged_tasks WHERE collection_id = $1 AND finished_at IS NULL),"
+            "SELECT least((SELECT min(seq) FROM staged_tasks"
+            " WHERE collection_id = $1 AND (finished_at IS NULL OR NOT is_complete)),"
             " (SELECT min(seq) FROM staged_items WHERE collection_id = $1))",
             collection.id,
         )
@@ -239,11 +252,12 @@ class Staging:
         )
         return quiet
 
-    async def open_tasks(self, *, older_than: float, limit: int) -> list[str]:
-        """Tasks that began more than so many seconds ago and have not ended."""
+    async def open_tasks(self, *, older_than: float, after: str, limit: int) -> list[str]:
+        """Tasks that began more than so many seconds ago and have not ended, by id from the one after `after`."""
         rows = await self._pool.fetch(
-            "SELECT task_id FROM staged_tasks WHERE finished_at IS NULL"
-            " AND staged_at < now() - make_interval(secs => $1) ORDER BY staged_at LIMIT $2",
+            "SELECT task_id FROM staged_tasks WHERE finished_at IS NULL AND task_id > $1"
+            " AND staged_at < now() - make_interval(secs => $2) ORDER BY task_id LIMIT $3",
+            after,
             older_than,
             limit,
         )
@@ -254,7 +268,8 @@ class Staging:
         rows = await self._pool.fetch(
             "DELETE FROM staged_tasks WHERE task_id IN (SELECT task_id FROM staged_tasks t"
             " WHERE finished_at < now() - interval '25 hours' AND (finished_at < now() - make_interval(secs => $1)"
-            " OR NOT EXISTS (SELECT FROM staged_items i WHERE i.task_id = t.task_id)) LIMIT $2) RETURNING task_id",
+            " OR (is_complete AND NOT EXISTS (SELECT FROM staged_items i WHERE i.task_id = t.task_id))) LIMIT $2)"
+            " RETURNING task_id",
             failed_after,
             limit,
         )

@@ -1,6 +1,6 @@
 """What keeps staging and indexes tidy: a small chore of every worker."""
 
-from embedding_studio.tasks import TaskService
+from embedding_studio.tasks import TaskService, TaskState
 from embedding_studio.upsertion.settings import UpsertionSettings
 from embedding_studio.upsertion.staging import Staging
 from embedding_studio.vector_store import IndexVersions
@@ -8,6 +8,7 @@ from embedding_studio.vector_store import IndexVersions
 __all__ = ["Tidier"]
 
 _BATCH = 100
+_OPEN = {"pending", "running"}
 _YOUNG_S = 60.0
 """A task's document is written after its items are staged: so long nobody wonders where it is."""
 
@@ -25,11 +26,30 @@ class Tidier:
 
     async def tidy(self) -> None:
         """Give up what tasks left that ended without their worker, expire old ones, drop retired indexes."""
-        open_tasks = await self._staging.open_tasks(older_than=_YOUNG_S, limit=_BATCH)
-        for task_id in await self._tasks.finished(open_tasks) if open_tasks else ():
-            await self._staging.discard(task_id)
-        building = {task: (collection, version) for collection, version, task in await self._versions.building_tasks()}
-        for task_id in await self._tasks.finished(list(building)) if building else ():
-            await self._versions.fail(*building[task_id])
+        after = ""
+        while batch := await self._staging.open_tasks(older_than=_YOUNG_S, after=after, limit=_BATCH):
+            after = batch[-1]
+            states = await self._tasks.states(batch)
+            for task_id in batch:
+                await self._tidy_task(task_id, states.get(task_id))
         await self._staging.expire(failed_after=self._failed_kept, limit=_BATCH)
+        await self._give_up_indexes()
         await self._versions.drop_due()
+
+    async def _tidy_task(self, task_id: str, state: TaskState | None) -> None:
+        match state:
+            case None:
+                await self._staging.erase(task_id)
+            case "cancelled":
+                await self._staging.discard(task_id)
+            case "failed":
+                await self._staging.rest(task_id)
+            case _:
+                pass
+
+    async def _give_up_indexes(self) -> None:
+        building = {task: (collection, version) for collection, version, task in await self._versions.building_tasks()}
+        states = await self._tasks.states(list(building)) if building else {}
+        for task_id, (collection_id, version) in building.items():
+            if states.get(task_id) not in _OPEN:
+                await self._versions.fail(collection_id, version)

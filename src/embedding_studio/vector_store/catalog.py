@@ -1,5 +1,6 @@
 """Every query on collections, index versions and deployments."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -82,6 +83,16 @@ class Catalog:
             await create_items_table(connection, collection_id)
             await create_parts_table(connection, collection_id, 1, dimensions)
             return await self._get(connection, name)
+
+    async def note_encoders(self, encoders: Mapping[str, EncoderSource]) -> None:
+        """Note, by plugin, what made the indexes of which it was not noted; those of an older schema."""
+        for plugin, encoder in encoders.items():
+            await self._pool.execute(
+                "UPDATE index_versions v SET encoder = $2 FROM collections c"
+                " WHERE c.id = v.collection_id AND c.plugin = $1 AND v.encoder IS NULL",
+                plugin,
+                encoder,
+            )
 
     async def get(self, name: str) -> Collection:
         """The collection as it stands.
@@ -167,18 +178,24 @@ class Catalog:
         """Point the collection at a filled index, whatever it served before; a model that is not named stays.
 
         The same task may come again: its deployment is made once.
+
+        Raises:
+            DeploymentMovedError: The index was given up meanwhile.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             present = await self._locked(connection, collection.name)
             if await connection.fetchval("SELECT true FROM deployments WHERE task_id = $1", task_id):
                 return
-            await self._point_at(
-                connection, present, model_version or present.model_version, index_version, task_id, "reindexed"
-            )
-            await connection.execute(
-                "UPDATE index_versions SET state = 'active' WHERE collection_id = $1 AND version = $2",
+            building = await connection.fetchval(
+                "UPDATE index_versions SET state = 'active' WHERE collection_id = $1 AND version = $2"
+                " AND state = 'building' RETURNING version",
                 present.id,
                 index_version,
+            )
+            if building is None:
+                raise DeploymentMovedError("the new index was given up meanwhile")
+            await self._point_at(
+                connection, present, model_version or present.model_version, index_version, task_id, "reindexed"
             )
             await self._retire_all_but(connection, present.id, index_version)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from embedding_studio.infra.postgres import Connection
-from embedding_studio.vector_store.domain import Collection
+from embedding_studio.vector_store.domain import Collection, Item
 from embedding_studio.vector_store.errors import CollectionNotFoundError
 from embedding_studio.vector_store.filters import parse_filter
 from embedding_studio.vector_store.sql import Parameters, condition
@@ -100,37 +100,46 @@ async def delete_items(
 
 
 async def delete_matching(
-    connection: Connection, collection: Collection, filter_tree: object, *, before: int, limit: int
-) -> int:
-    """Delete up to `limit` items that match the filter and were accepted before `before`; returns how many."""
+    connection: Connection, collection: Collection, filter_tree: object, *, before: int, after: str, window: int
+) -> tuple[int, int, str | None]:
+    """Look at the next `window` items by id, and delete those that match and were accepted before `before`.
+
+    Returns:
+        How many were deleted, how many were looked at, and the last id of them; None at the end.
+    """
     parameters = Parameters()
-    matches = condition(parse_filter(filter_tree), parameters, "payload")
+    matches = condition(parse_filter(filter_tree), parameters, "seen.payload")
     table = items_table(collection.id)
-    rows = await connection.fetch(
-        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE seq < {parameters.bind(before)} AND {matches}"
-        f" LIMIT {limit:d}) RETURNING id",
+    row = await connection.fetchrow(
+        f"WITH seen AS (SELECT id, seq, payload FROM {table} WHERE id > {parameters.bind(after)} ORDER BY id"
+        f" LIMIT {window:d}), gone AS (DELETE FROM {table} i USING seen WHERE i.id = seen.id"
+        f" AND seen.seq < {parameters.bind(before)} AND {matches} RETURNING i.id)"
+        " SELECT (SELECT count(*) FROM gone), count(*), max(id) FROM seen",
         *parameters.values,
     )
-    return len(rows)
+    return (row[0], row[1], row[2]) if row else (0, 0, None)
 
 
-async def apply_deletions(connection: Connection, collection: Collection, item_ids: Sequence[str]) -> None:
-    """Delete those of the items that a later deletion covers, inside the caller's transaction."""
-    table = items_table(collection.id)
+async def apply_deletions(connection: Connection, collection: Collection, items: Sequence[Item]) -> None:
+    """Delete those of the items that a later deletion covers, inside the transaction that wrote them."""
+    if not items:
+        return
+    table, item_ids = items_table(collection.id), [item.id for item in items]
     await connection.execute(
         f"DELETE FROM {table} i USING deletions d"
         " WHERE d.collection_id = $1 AND d.item_id = i.id AND i.id = ANY($2) AND i.seq < d.seq",
         collection.id,
-        list(item_ids),
+        item_ids,
     )
     filters = await connection.fetch(
-        "SELECT seq, filter FROM deletions WHERE collection_id = $1 AND filter IS NOT NULL ORDER BY seq",
+        "SELECT seq, filter FROM deletions WHERE collection_id = $1 AND filter IS NOT NULL AND seq > $2 ORDER BY seq",
         collection.id,
+        min(item.seq for item in items),
     )
     for row in filters:
         parameters = Parameters()
         matches = condition(parse_filter(row["filter"]), parameters, "payload")
-        written, before = parameters.bind(list(item_ids)), parameters.bind(row["seq"])
+        written, before = parameters.bind(item_ids), parameters.bind(row["seq"])
         await connection.execute(
             f"DELETE FROM {table} WHERE id = ANY({written}::text[]) AND seq < {before} AND {matches}",
             *parameters.values,

@@ -93,6 +93,7 @@ class Item:
 
     Attributes:
         seq: Order of acceptance: the highest wins.
+        ordinal: Order among items of the same `seq`, which are those of one ingest.
         content_hash: Of all that the vectors were made from.
         parts: By index version; a version is not there where its vectors are those of the content already.
     """
@@ -103,6 +104,12 @@ class Item:
     seq: int
     content_hash: str
     parts: Mapping[int, Sequence[Part]] = field(default_factory=dict)
+    ordinal: int = 0
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """In the order of acceptance."""
+        return self.seq, self.ordinal
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from embedding_studio.vector_store.versions import IndexVersions
 __all__ = ["ItemStore", "PartText", "StoredItem"]
 
 
+_STORED = "id, payload, source, seq, ordinal"
+
+
 class PartText(msgspec.Struct):
     """A part as it is shown."""
 
@@ -84,7 +87,7 @@ class ItemStore:
         Returns:
             Ids to prepare again: they came without parts for a version that does not hold their content.
         """
-        newest = {item.id: item for item in sorted(items, key=lambda item: item.seq)}
+        newest = {item.id: item for item in sorted(items, key=lambda item: item.place)}
         await self._lock(connection, collection, sorted(newest))
         stale: set[str] = set()
         for index in live:
@@ -98,7 +101,7 @@ class ItemStore:
         for index in live:
             changed = [newest[one] for one in written if index.version in newest[one].parts]
             await self._replace_parts(connection, collection, index.version, changed)
-        await apply_deletions(connection, collection, written)
+        await apply_deletions(connection, collection, [newest[one] for one in written])
         return stale
 
     async def fill(self, connection: Connection, collection: Collection, version: int, items: Sequence[Item]) -> None:
@@ -107,10 +110,12 @@ class ItemStore:
         An item that was changed or deleted since it was read is left alone: whoever changed it wrote all live versions.
         """
         rows = await connection.fetch(
-            f"SELECT i.id, i.seq FROM {items_table(collection.id)} i JOIN unnest($1::text[], $2::bigint[]) r (id, seq)"
-            " USING (id, seq) ORDER BY i.id FOR UPDATE OF i",
+            f"SELECT i.id FROM {items_table(collection.id)} i"
+            " JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) r (id, seq, ordinal) USING (id, seq, ordinal)"
+            " ORDER BY i.id FOR UPDATE OF i",
             [item.id for item in items],
             [item.seq for item in items],
+            [item.ordinal for item in items],
         )
         unchanged = {row["id"] for row in rows}
         await self._replace_parts(connection, collection, version, [item for item in items if item.id in unchanged])
@@ -118,7 +123,7 @@ class ItemStore:
     async def stored_of(self, collection: Collection, item_ids: Sequence[str]) -> list[Item]:
         """These items as they are stored, without their parts, by id."""
         rows = await self._pool.fetch(
-            f"SELECT id, payload, source, seq FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id",
+            f"SELECT {_STORED} FROM {items_table(collection.id)} WHERE id = ANY($1) ORDER BY id",
             list(item_ids),
         )
         return [Item(**row, content_hash="") for row in rows]
@@ -126,7 +131,7 @@ class ItemStore:
     async def stored(self, collection: Collection, *, after: str, limit: int) -> list[Item]:
         """Items as they are stored, without their parts, by id from the one after `after`."""
         rows = await self._pool.fetch(
-            f"SELECT id, payload, source, seq FROM {items_table(collection.id)} WHERE id > $1 ORDER BY id LIMIT $2",
+            f"SELECT {_STORED} FROM {items_table(collection.id)} WHERE id > $1 ORDER BY id LIMIT $2",
             after,
             limit,
         )
@@ -186,15 +191,18 @@ class ItemStore:
     @staticmethod
     async def _upsert(connection: Connection, collection: Collection, items: Sequence[Item]) -> list[str]:
         rows = await connection.fetch(
-            f"INSERT INTO {items_table(collection.id)} AS i (id, payload, source, seq)"
-            " SELECT id, payload::jsonb, source::jsonb, seq"
-            " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS new (id, payload, source, seq)"
-            " ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, source = excluded.source,"
-            " seq = excluded.seq, updated_at = now() WHERE i.seq <= excluded.seq RETURNING id",
+            f"INSERT INTO {items_table(collection.id)} AS i (id, payload, source, seq, ordinal)"
+            " SELECT id, payload::jsonb, source::jsonb, seq, ordinal"
+            " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])"
+            " AS new (id, payload, source, seq, ordinal)"
+            " ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, source = excluded.source, seq = excluded.seq,"
+            " ordinal = excluded.ordinal, updated_at = now()"
+            " WHERE (i.seq, i.ordinal) <= (excluded.seq, excluded.ordinal) RETURNING id",
             [item.id for item in items],
             [msgspec.json.encode(item.payload).decode() for item in items],
             [None if item.source is None else msgspec.json.encode(item.source).decode() for item in items],
             [item.seq for item in items],
+            [item.ordinal for item in items],
         )
         return [row["id"] for row in rows]
 

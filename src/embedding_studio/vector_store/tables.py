@@ -16,10 +16,11 @@ def parts_table(collection_id: int, index_version: int) -> str:
 
 
 async def create_items_table(connection: Connection, collection_id: int) -> None:
-    """Create the items' table; `seq` is an item's place in the order of acceptance."""
+    """Create the items' table; `seq` is an item's place in the order of acceptance, `ordinal` that within its task."""
     await connection.execute(
         f'CREATE TABLE {items_table(collection_id)} (id text COLLATE "C" PRIMARY KEY, payload jsonb NOT NULL,'
-        " source jsonb, seq bigint NOT NULL, updated_at timestamptz NOT NULL DEFAULT now())",
+        " source jsonb, seq bigint NOT NULL, ordinal bigint NOT NULL DEFAULT 0,"
+        " updated_at timestamptz NOT NULL DEFAULT now())",
     )
 
 

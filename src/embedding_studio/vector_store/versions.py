@@ -1,5 +1,6 @@
 """Every query on the index versions of a collection."""
 
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,7 @@ __all__ = ["IndexVersions"]
 
 _COLUMNS = "version, state, model_version, dimensions, encoder, filled_to, task_id"
 _LIVE = "(state IN ('building', 'active') OR (state = 'retired' AND dropped_at IS NULL))"
+_DUE = "dropped_at IS NULL AND (state = 'failed' OR (state = 'retired' AND retire_at <= now()))"
 _DROP_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
 
 
@@ -107,39 +109,35 @@ class IndexVersions:
         return size
 
     async def fail(self, collection_id: int, version: int) -> None:
-        """Give up a version that was being built, and the space it took."""
-        await self._drop(collection_id, version, state="failed", condition="state = 'building'")
-
-    async def drop_due(self) -> int:
-        """Drop the tables of versions whose grace time is over; returns how many.
-
-        A table that is being read is left to the next call.
-        """
-        rows = await self._pool.fetch(
-            "SELECT collection_id, version FROM index_versions"
-            " WHERE state = 'retired' AND dropped_at IS NULL AND retire_at <= now() LIMIT 10",
+        """Give up a version that was being built; `drop_due` gives its space back."""
+        await self._pool.execute(
+            "UPDATE index_versions SET state = 'failed'"
+            " WHERE collection_id = $1 AND version = $2 AND state = 'building'",
+            collection_id,
+            version,
         )
-        dropped = 0
-        for row in rows:
-            try:
-                await self._drop(row["collection_id"], row["version"], state="retired", condition="retire_at <= now()")
-            except asyncpg.LockNotAvailableError:
-                continue
-            dropped += 1
-        return dropped
 
-    async def _drop(self, collection_id: int, version: int, *, state: str, condition: str) -> None:
+    async def drop_due(self) -> None:
+        """Drop the tables of versions that were given up, and of those whose grace time is over.
+
+        A table that is in use is left to the next call.
+        """
+        rows = await self._pool.fetch(f"SELECT collection_id, version FROM index_versions WHERE {_DUE} LIMIT 10")
+        for row in rows:
+            with suppress(asyncpg.LockNotAvailableError):
+                await self._drop(row["collection_id"], row["version"])
+
+    async def _drop(self, collection_id: int, version: int) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_DROP_TIMEOUT)
             await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", collection_id)
-            ended = await connection.fetchval(
-                f"UPDATE index_versions SET state = $3, dropped_at = now() WHERE collection_id = $1 AND version = $2"
-                f" AND {condition} RETURNING version",
+            still_due = await connection.fetchval(
+                "UPDATE index_versions SET dropped_at = now() WHERE collection_id = $1 AND version = $2"
+                f" AND {_DUE} RETURNING version",
                 collection_id,
                 version,
-                state,
             )
-            if ended is not None:
+            if still_due is not None:
                 await connection.execute(f"DROP TABLE IF EXISTS {parts_table(collection_id, version)}")
 
     @staticmethod

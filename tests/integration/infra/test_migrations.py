@@ -30,7 +30,9 @@ OLD_DATA = """
         content_hash text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE parts_1_1 (item_id text NOT NULL REFERENCES items_1 ON DELETE CASCADE, part_no int NOT NULL,
         text text, embedding vector(2) NOT NULL, PRIMARY KEY (item_id, part_no));
-    INSERT INTO items_1 VALUES ('sofa', '{"title": "sofa"}', NULL, 7, 'hash of sofa');
+    SELECT setval('staged_items_seq_seq', 700);
+    INSERT INTO items_1 VALUES ('sofa', '{"title": "sofa"}', NULL, 900, 'hash of sofa');
+    SELECT setval('staged_items_seq_seq', 901);
     INSERT INTO parts_1_1 VALUES ('sofa', 0, 'sofa', '[1,0]'), ('sofa', 1, 'bed', '[0,1]');
 """
 
@@ -77,5 +79,7 @@ async def test_items_and_what_waits_come_along(dsn: str) -> None:
     parts = await connection.fetch("SELECT part_no, content_hash FROM parts_1_1 ORDER BY part_no")
     assert [tuple(part) for part in parts] == [(0, "hash of sofa"), (1, None)]
     assert await connection.fetchval("SELECT dimensions FROM index_versions") == 2
-    assert await connection.fetchval("SELECT nextval('acceptance') > max(seq) FROM staged_items")
+    newest = await connection.fetchval("SELECT greatest(max(s.seq), max(i.seq)) FROM staged_items s, items_1 i")
+    assert await connection.fetchval("SELECT nextval('acceptance')") > newest
+    assert await connection.fetchval("SELECT ordinal FROM items_1") == 0
     await connection.close()

@@ -246,6 +246,7 @@ async def test_a_cancelled_reindex_gives_its_space_back(
     after_batch(1, cancel)
     assert (await studio.work(task_id))["state"] == "cancelled"
     assert await versions(studio, any_name) == {1: ("active", 12)}
+    await studio.container.sweeper._chores[0]()
     assert await studio.container.pool.fetchval("SELECT to_regclass($1)", f"parts_{collection.id}_2") is None
 
 

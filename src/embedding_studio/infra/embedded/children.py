@@ -21,7 +21,7 @@ from types import FrameType, TracebackType
 from typing import IO, Self
 
 from embedding_studio.infra.embedded import guard
-from embedding_studio.kernel.errors import ForbiddenError, UnavailableError
+from embedding_studio.kernel.errors import ConflictError, ForbiddenError, UnavailableError
 
 __all__ = ["Child", "Supervisor"]
 
@@ -260,14 +260,21 @@ class Supervisor:
 
     def _revive(self, child: Child, say: Callable[[str], None]) -> None:
         report = child.report()
-        self._short_lives[child.name] = self._short_lives.get(child.name, 0) + 1 if child.age_s < _SHORT_LIFE_S else 0
+        deaths = self._short_lives.get(child.name, 0) + 1 if child.age_s < _SHORT_LIFE_S else 0
         child.kill()
-        if self._short_lives[child.name] >= _MOST_SHORT_LIVES:
-            self._children.remove(child)
-            raise UnavailableError(report)
-        say(f"{report.splitlines()[0]}; starting it again")
-        time.sleep(min(_LONGEST_PAUSE_S, _PAUSE_S * 2 ** self._short_lives[child.name]))
-        child.start()
+        while True:
+            self._short_lives[child.name] = deaths
+            if deaths >= _MOST_SHORT_LIVES:
+                self._children.remove(child)
+                raise UnavailableError(report)
+            say(f"{report.splitlines()[0]}; starting it again")
+            time.sleep(min(_LONGEST_PAUSE_S, _PAUSE_S * 2**deaths))
+            try:
+                child.start()
+            except ConflictError as error:  # what the last run left is still ending
+                report, deaths = error.detail, deaths + 1
+            else:
+                return
 
     def _adopt(self, child: Child) -> Child:
         self._children.append(child)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from io import SEEK_END
+from typing import Any
 
 import msgspec
 
@@ -43,9 +44,16 @@ def read_json(reading: Reading, start: Position) -> Generator[Row]:
         yield Row(0, members, None)
         return
     for number, member in enumerate(members[start.row :], start.row + 1):
+        yield Row(number, _object(member), Position(0, number), len(bytes(member)))
+
+
+def _object(member: msgspec.Raw) -> dict[str, Any] | str:
+    """The fields, or what is wrong."""
+    try:
         value = msgspec.json.decode(member)
-        good = isinstance(value, dict)
-        yield Row(number, value if good else "is no JSON object", Position(0, number), len(bytes(member)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return f"is no JSON: {error}"
+    return value if isinstance(value, dict) else "is no JSON object"
 
 
 def _members(data: bytes) -> list[msgspec.Raw]:
