@@ -6,13 +6,15 @@ from typing import Any
 
 import asyncpg
 import numpy as np
+import pymongo.errors
 import pytest
 from numpy.typing import NDArray
 
 from embedding_studio.inference import EmbeddingService
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.upsertion import NewItem
-from embedding_studio.vector_store import ItemStore
+from embedding_studio.vector_store import IndexVersions, ItemStore
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -226,3 +228,95 @@ async def test_large_requests_wait_where_they_hold_up_nobody(
     ids = [await post(studio, any_name, chairs(count)) for count in (9, 10)]
     found = [await studio.container.database["tasks"].find_one({"_id": one}) for one in ids]
     assert [task["queue"] for task in found if task] == ["upsert", "upsert_bulk"]
+
+
+async def tidy_up_after_an_hour(studio: Studio) -> None:
+    await studio.container.pool.execute("UPDATE staged_tasks SET staged_at = now() - interval '1 hour'")
+    await studio.container.sweeper._chores[0]()
+
+
+async def test_a_task_that_failed_as_a_whole_keeps_its_items_for_a_retry(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    task_id = await post(studio, any_name, chairs(5))
+    with monkeypatch.context() as broken:
+        broken.setattr("embedding_studio.upsertion.indexing.Indexer.drain", raise_bug)
+        assert (await studio.work(task_id))["state"] == "failed"
+    await studio.client.delete(f"/api/v1/collections/{any_name}/items/i001")
+    await tidy_up_after_an_hour(studio)
+    assert (await studio.client.post(f"/api/v1/tasks/{task_id}/retry")).status_code == 202
+    again = await studio.work(task_id)
+    assert (again["state"], again["progress"]) == ("succeeded", {"done": 5, "total": 5})
+    assert await present(studio, any_name) == {"i000", "i002", "i003", "i004"}
+
+
+async def raise_bug(*_: object) -> None:
+    raise ValueError("a bug")
+
+
+async def test_a_request_that_was_not_accepted_can_be_sent_again_under_its_key(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The items were staged, and MongoDB went away before the task was written."""
+    await studio.create(any_name)
+    url, headers = f"/api/v1/collections/{any_name}/items", {"Idempotency-Key": new_id()}
+
+    async def refuse(*_: object) -> None:
+        raise pymongo.errors.AutoReconnect("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("embedding_studio.tasks.repository.TaskRepository.add", refuse)
+        assert (await studio.client.post(url, json={"items": chairs(2)}, headers=headers)).status_code == 503
+    await tidy_up_after_an_hour(studio)
+    answer = await studio.client.post(url, json={"items": chairs(2)}, headers=headers)
+    assert (await studio.work(answer.json()["task_id"]))["state"] == "succeeded"
+    assert await present(studio, any_name) == {"i000", "i001"}
+
+
+async def test_a_cancelled_task_is_not_tried_again_after_an_outage(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    task_id = await post(studio, any_name, chairs(2))
+
+    async def cancel_and_fail(*_: object) -> None:
+        await studio.client.post(f"/api/v1/tasks/{task_id}/cancel")
+        raise UnavailableError("gone")
+
+    monkeypatch.setattr("embedding_studio.upsertion.indexing.Indexer.drain", cancel_and_fail)
+    assert (await studio.work(task_id))["state"] == "cancelled"
+
+
+async def test_an_index_is_asked_for_once(studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studio.container.optimizer, "_index_from", 1)
+    await studio.create(any_name)
+    for number in range(3):
+        await studio.add(any_name, [{"id": f"i{number}", "payload": {"title": "chair"}}])
+    tasks = (await studio.client.get(f"/api/v1/tasks?collection={any_name}&kind=optimize")).json()["items"]
+    assert len(tasks) == 1
+
+
+async def test_a_version_that_is_dropped_under_a_writer_costs_nothing(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    container = studio.container
+    collection = await container.collections.current(any_name)
+    index = await container.versions.begin(
+        collection, task_id=new_id(), model_version=1, encoder=collection.encoder, dimensions=collection.dimensions
+    )
+    live = IndexVersions.live
+
+    async def live_until_looked_at(self: IndexVersions, *arguments: Any) -> Any:
+        found = await live(self, *arguments)
+        await container.versions.fail(collection.id, index.version)
+        await container.versions.drop_due()
+        return found
+
+    task_id = await post(studio, any_name, chairs(2))
+    with monkeypatch.context() as racing:
+        racing.setattr(IndexVersions, "live", live_until_looked_at)
+        task = await studio.work(task_id)
+    assert task["state"] == "succeeded", task
+    assert await present(studio, any_name) == {"i000", "i001"}

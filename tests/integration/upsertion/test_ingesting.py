@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embedding_studio.inference import EmbeddingService
-from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.kernel.errors import ForbiddenError, UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, FileLoader
 from integration.upsertion.conftest import AddPlugin
 from studio import Studio
@@ -114,3 +114,42 @@ async def test_options_narrow_down_what_is_read(studio: Studio, any_name: str, g
 async def test_a_bad_wish_is_refused(studio: Studio, any_name: str, body: dict[str, Any], field: str) -> None:
     answer = await studio.client.post(f"/api/v1/collections/{any_name}/ingest", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field)
+
+
+async def test_of_two_records_with_one_id_the_later_counts_even_when_the_earlier_is_tried_again(
+    studio: Studio, any_name: str, goods: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(goods, "a.jsonl", [{"id": "sofa", "title": "first"}, {"id": "sofa", "title": "second"}])
+    embed = EmbeddingService.embed_items
+
+    async def embed_items(self: EmbeddingService, source: Any, texts: Sequence[str]) -> NDArray[Any]:
+        if "first" in texts:
+            raise RuntimeError("the graph failed")
+        return await embed(self, source, texts)
+
+    task_id = await request(studio, any_name)
+    with monkeypatch.context() as poison:
+        poison.setattr(EmbeddingService, "embed_items", embed_items)
+        assert (await studio.work(task_id))["state"] == "partial"
+    await studio.client.post(f"/api/v1/tasks/{task_id}/retry")
+    assert (await studio.work(task_id))["state"] == "succeeded"
+    assert await titles(studio, any_name) == {"sofa": "second"}
+
+
+async def test_an_ingest_whose_source_was_closed_reads_all_of_it_on_a_retry(
+    studio: Studio, any_name: str, goods: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(goods, "a.jsonl", [{"id": "sofa", "title": "sofa"}])
+
+    def closed(*_: object) -> None:
+        raise ForbiddenError("the credentials do not open it")
+
+    task_id = await request(studio, any_name)
+    with monkeypatch.context() as refused:
+        refused.setattr("embedding_studio.upsertion.ingesting.build_loader", closed)
+        assert (await studio.work(task_id))["state"] == "failed"
+    await studio.container.pool.execute("UPDATE staged_tasks SET staged_at = now() - interval '1 hour'")
+    await studio.container.sweeper._chores[0]()
+    await studio.client.post(f"/api/v1/tasks/{task_id}/retry")
+    assert (await studio.work(task_id))["state"] == "succeeded"
+    assert await titles(studio, any_name) == {"sofa": "sofa"}
