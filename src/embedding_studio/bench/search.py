@@ -33,7 +33,6 @@ __all__ = ["SearchFigures", "bench_search"]
 _NAME = "bench"
 _QUERIES = 400
 _WARM_UP = 50
-_ITEMS_PER_REQUEST = 1_000
 _LIMIT = 10
 
 
@@ -119,12 +118,9 @@ def _documents_per_second(encoder: OnnxEncoder, plugin: EmbeddingPlugin, items: 
 def _ingest(url: str, items: Sequence[dict[str, Any]]) -> float:
     client = BenchClient(url, _NAME)
     client.create("movies")
-    started = time.perf_counter()
-    starts = range(0, len(items), _ITEMS_PER_REQUEST)
-    client.finish([client.post_items(items[start : start + _ITEMS_PER_REQUEST]) for start in starts])
-    ingest = len(items) / (time.perf_counter() - started)
+    seconds = client.send(items)
     client.settle()
-    return ingest
+    return len(items) / seconds
 
 
 async def _search(

@@ -21,7 +21,6 @@ from embedding_studio.up import studio
 
 __all__ = ["UpsertFigures", "bench_upsert"]
 
-_ITEMS_PER_REQUEST = 1_000
 _SAMPLE = 1_500
 _BATCH = 32
 _SEARCHES = 1_000
@@ -79,11 +78,11 @@ def bench_upsert(data_dir: Path, items_file: Path, *, most: int | None, say: Cal
         plain = _sentence_transformers(sample, settings.inference.bulk_threads)
         before = _encoder_seconds(settings, sample[::2])
         say(f"Sending {len(items)} items")
-        ingest = _send(client, items)
+        ingest = len(items) / client.send(items)
         client.settle()
         encoder = len(sample) / (before + _encoder_seconds(settings, sample[1::2]))
         say("Sending them once more")
-        unchanged = _send(client, items)
+        unchanged = len(items) / client.send(items)
         client.settle()
         say(f"Searching {_SEARCHES} times, then while all is indexed anew")
         queries = [" ".join(text.split()[:4]) for text in sample]
@@ -113,16 +112,6 @@ def _read(path: Path, most: int | None) -> list[Json]:
         raise InvalidError.at("--items", f"there is no file {path}")
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines][:most]
-
-
-def _send(client: BenchClient, items: Sequence[Json]) -> float:
-    started = time.perf_counter()
-    tasks = [
-        client.post_items(items[start : start + _ITEMS_PER_REQUEST])
-        for start in range(0, len(items), _ITEMS_PER_REQUEST)
-    ]
-    client.finish(tasks)
-    return len(items) / (time.perf_counter() - started)
 
 
 def _encoder_seconds(settings: Settings, texts: Sequence[str]) -> float:

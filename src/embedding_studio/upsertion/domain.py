@@ -65,7 +65,10 @@ class Content:
     def key(self) -> list[Any]:
         """Equal where the vectors must be equal."""
         image = None if self.image is None else hashlib.sha256(self.image.tobytes()).hexdigest()
-        return [self.text, image, None if self.vector is None else list(self.vector), self.weight]
+        vector = (
+            None if self.vector is None else hashlib.sha256(np.asarray(self.vector, np.float64).tobytes()).hexdigest()
+        )
+        return [self.text, image, vector, self.weight]
 
 
 @dataclass(frozen=True, slots=True)

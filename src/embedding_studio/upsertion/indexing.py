@@ -28,7 +28,7 @@ from embedding_studio.vector_store import (
 
 __all__ = ["Indexer"]
 
-_BATCH = 256
+_BATCH = 512
 """Items embedded and written together: enough to sort by length, few enough to lose little in a crash."""
 
 _SUSPECT = 2
