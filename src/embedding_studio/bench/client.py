@@ -12,7 +12,8 @@ from embedding_studio.kernel.errors import UnavailableError
 __all__ = ["BenchClient"]
 
 _DEADLINE_S = 3600.0
-_POLL_S = 0.05
+_POLL_S = 0.02
+_LONGEST_PAUSE_S = 1.0
 _ITEMS_PER_REQUEST = 1_000
 
 Json = dict[str, Any]
@@ -90,10 +91,11 @@ class BenchClient:
         return True
 
     def finish(self, task_ids: Sequence[str]) -> None:
-        """Wait until the tasks have ended well."""
-        deadline = time.monotonic() + _DEADLINE_S
+        """Wait until the tasks have ended well, asking the less often the longer it takes."""
+        started = time.monotonic()
         for task_id in task_ids:
             while not self.is_finished(task_id):
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - started
+                if waited > _DEADLINE_S:
                     raise UnavailableError(f"task {task_id} did not finish in {_DEADLINE_S:g} s")
-                time.sleep(_POLL_S)
+                time.sleep(min(_LONGEST_PAUSE_S, max(_POLL_S, waited / 50)))

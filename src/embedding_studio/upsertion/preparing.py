@@ -31,6 +31,10 @@ class _ItemError(Exception):
         self.is_outage = is_outage
 
 
+_Contents = list[Content] | _ItemError
+"""Of one item, or what is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preparer:
     """A plugin's parts, built: makes the contents of items.
@@ -65,38 +69,41 @@ class Preparer:
         self, batch: Sequence[StagedItem]
     ) -> tuple[list[PreparedItem], list[tuple[StagedItem, FailedItem]]]:
         """Make the contents of each item; one that cannot be read, or that says nothing, has failed."""
-        texts = await asyncio.to_thread(lambda: [self._texts(staged.item) for staged in batch])
-        outcomes = await asyncio.gather(*map(self._prepare, batch, texts))
+        outcomes = await asyncio.to_thread(lambda: [self._texts(staged.item) for staged in batch])
+        if self.images_of:
+            outcomes = await asyncio.gather(*map(self._with_images, batch, outcomes))
+        finished = [self._finish(staged, outcome) for staged, outcome in zip(batch, outcomes, strict=True)]
         return (
-            [one for one in outcomes if isinstance(one, PreparedItem)],
-            [(staged, one) for staged, one in zip(batch, outcomes, strict=True) if isinstance(one, FailedItem)],
+            [one for one in finished if isinstance(one, PreparedItem)],
+            [(staged, one) for staged, one in zip(batch, finished, strict=True) if isinstance(one, FailedItem)],
         )
 
-    async def _prepare(self, staged: StagedItem, texts: list[Content] | _ItemError) -> PreparedItem | FailedItem:
-        item = staged.item
-        try:
-            if isinstance(texts, _ItemError):
-                raise texts
-            if item.vector is not None:
-                contents = [Content(texts[0].text if texts else None, vector=item.vector)]
-            else:
-                contents = [*texts, *await self._images(item)]
-        except _ItemError as error:
-            return FailedItem(item.id, error.stage, str(error)[:_LONGEST_REASON], error.is_outage)
-        if not contents:
-            return FailedItem(item.id, "split", "the payload has nothing to embed")
-        return PreparedItem(staged, contents, content_hash(contents, self.aggregate))
-
-    def _texts(self, item: NewItem) -> list[Content] | _ItemError:
+    def _texts(self, item: NewItem) -> _Contents:
         try:
             pieces = self._of_plugin(self.text_of, item.payload) if self.text_of else []
         except _ItemError as error:
             return error
+        if item.vector is not None:
+            return [Content(pieces[0].text if pieces else None, vector=item.vector)]
         return [Content(piece.text, weight=piece.weight) for piece in pieces]
 
-    async def _images(self, item: NewItem) -> list[Content]:
-        references = self._of_plugin(self.images_of, item.payload, item.source) if self.images_of else []
-        return [Content(image=await self._image(reference)) for reference in references]
+    async def _with_images(self, staged: StagedItem, texts: _Contents) -> _Contents:
+        item = staged.item
+        if isinstance(texts, _ItemError):
+            return texts
+        try:
+            references = self._of_plugin(self.images_of, item.payload, item.source) if self.images_of else []
+            return [*texts, *[Content(image=await self._image(reference)) for reference in references]]
+        except _ItemError as error:
+            return error
+
+    def _finish(self, staged: StagedItem, contents: _Contents) -> PreparedItem | FailedItem:
+        if isinstance(contents, _ItemError):
+            reason = str(contents)[:_LONGEST_REASON]
+            return FailedItem(staged.item.id, contents.stage, reason, contents.is_outage)
+        if not contents:
+            return FailedItem(staged.item.id, "split", "the payload has nothing to embed")
+        return PreparedItem(staged, contents, content_hash(contents, self.aggregate))
 
     async def _image(self, reference: ImageRef) -> NDArray[np.uint8]:
         try:

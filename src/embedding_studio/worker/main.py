@@ -23,7 +23,7 @@ __all__ = ["run_worker"]
 logger = logging.getLogger(__name__)
 
 _THREADS = 2
-_POLL = 100  # milliseconds
+_POLL = 250  # milliseconds
 _STOP_WITHIN = 8_000  # milliseconds
 
 
