@@ -118,7 +118,8 @@ def _let_index_versions_differ() -> None:
             END LOOP;
             FOR one IN SELECT id FROM collections LOOP
                 EXECUTE format(
-                    'ALTER TABLE items_%s DROP COLUMN content_hash, ADD COLUMN ordinal bigint NOT NULL DEFAULT 0', one.id
+                    'ALTER TABLE items_%s DROP COLUMN content_hash, ADD COLUMN ordinal bigint NOT NULL DEFAULT 0',
+                    one.id
                 );
             END LOOP;
         END $$
