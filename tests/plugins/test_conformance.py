@@ -15,7 +15,7 @@ from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import EmbeddingPlugin, EventGains, FieldsText, find_plugins
 from embedding_studio.sdk.conformance import EVENT_TYPES, check
-from embedding_studio.sdk.encoder import SentenceEncoder
+from embedding_studio.sdk.encoder import ClipEncoder, SentenceEncoder
 from embedding_studio.sdk.images import ImageFields
 from embedding_studio.sdk.pieces import Text
 from embedding_studio.sdk.splitting import TokenSplitter
@@ -81,14 +81,15 @@ def test_text_that_is_not_what_was_agreed_does_not_conform(text_of: Any, wrong: 
 
 
 def test_images_conform_too() -> None:
-    check(EmbeddingPlugin(name="pictures", text=None, images=ImageFields()), payloads=[{"image": "?"}, {}])
+    pictures = EmbeddingPlugin(name="pictures", text=None, images=ImageFields(), encoder=ClipEncoder())
+    check(pictures, payloads=[{"image": "?"}, {}])
 
     class Part(ImageFields):
         def build(self) -> Any:
             return lambda _payload, _source: [b"pixels"]
 
     with pytest.raises(InvalidError, match="list of ImageRef"):
-        check(EmbeddingPlugin(name="pictures", images=Part()), payloads=[{}])
+        check(EmbeddingPlugin(name="pictures", images=Part(), encoder=ClipEncoder()), payloads=[{}])
 
 
 def test_a_splitter_must_reckon_with_the_prompt_of_the_encoder() -> None:
