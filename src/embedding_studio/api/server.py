@@ -4,6 +4,7 @@ import uvicorn
 
 from embedding_studio.api.app import create_app
 from embedding_studio.api.loopback import require_loopback
+from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.settings import Settings
 
 __all__ = ["serve"]
@@ -18,8 +19,10 @@ def serve(settings: Settings) -> None:
         ForbiddenError: The address can be reached from other machines.
     """
     require_loopback(settings.api.host)
+    app = create_app(settings)
+    calm_collector()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.api.host,
         port=settings.api.port,
         log_config=None,

@@ -1,5 +1,6 @@
 """The benchmarks' view of the product: its HTTP API, and the patience that it asks for."""
 
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,13 +38,12 @@ class BenchClient:
         """Delete the collection."""
         self._http.delete(self._path).raise_for_status()
 
-    def post_items(self, items: Sequence[Json] | bytes) -> str:
-        """Send items, again and again while too many wait; returns the task's id."""
-        body = {"content": items} if isinstance(items, bytes) else {"json": {"items": items}}
+    def post_items(self, body: bytes) -> str:
+        """Send a request's items, again and again while too many wait; returns the task's id."""
         headers = {"Content-Type": "application/json"}
         deadline = time.monotonic() + _DEADLINE_S
         while time.monotonic() < deadline:
-            answer = self._http.post(f"{self._path}/items", headers=headers, **body)
+            answer = self._http.post(f"{self._path}/items", headers=headers, content=body)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 return str(answer.raise_for_status().json()["task_id"])
             time.sleep(float(answer.headers.get("Retry-After", 1)))
@@ -60,11 +60,17 @@ class BenchClient:
                 time.sleep(_POLL_S)
 
     def send(self, items: Sequence[Json], *, at_once: int = 4) -> float:
-        """Send items over a few connections; returns the seconds until all are searchable."""
+        """Send items over a few connections; returns the seconds until all are searchable.
+
+        The bodies are made before the clock starts: the client's share is none of ours.
+        """
+        bodies = [
+            json.dumps({"items": items[start : start + _ITEMS_PER_REQUEST]}).encode()
+            for start in range(0, len(items), _ITEMS_PER_REQUEST)
+        ]
         started = time.perf_counter()
-        chunks = [items[start : start + _ITEMS_PER_REQUEST] for start in range(0, len(items), _ITEMS_PER_REQUEST)]
         with ThreadPoolExecutor(at_once) as senders:
-            self.finish(list(senders.map(self.post_items, chunks)))
+            self.finish(list(senders.map(self.post_items, bodies)))
         return time.perf_counter() - started
 
     def reindex(self) -> str:

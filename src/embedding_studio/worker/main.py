@@ -13,6 +13,7 @@ from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 
 from embedding_studio.bootstrap import Container, open_container
+from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import open_broker
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Handler, Job
@@ -43,6 +44,7 @@ def run_worker(settings: Settings, role: str) -> None:
         ]
         for worker in workers:
             worker.start()
+        calm_collector()
         logger.info("worker %r is ready", role)
         stop.wait()
         for worker in workers:
