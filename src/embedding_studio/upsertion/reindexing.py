@@ -158,13 +158,23 @@ class Reindexer:
         await build_indexes(self._pool, collection, index.version, from_parts=self._index_from)
         if await lacks_indexes(self._pool, collection, index.version, from_parts=self._index_from):
             raise UnavailableError("the statement of an attempt that died still builds the index", retry_after=5)
+        return [], await self._verify(collection, index, preparer)
+
+    async def _verify(self, collection: Collection, index: IndexVersion, preparer: Preparer) -> Verification:
+        """Make the vectors of a sample again. Items that were written while this looked at them are left out."""
         sample = await self._items.sample(collection, version=index.version, limit=self._settings.verified_items)
-        stored = await self._items.stored_of(collection, list(sample))
-        prepared, _ = await preparer.prepare(await self._as_staged(collection, stored))
+        before = await self._items.stored_of(collection, list(sample))
+        vectors = await self._items.vectors(collection, list(sample), version=index.version)
+        prepared, _ = await preparer.prepare(await self._as_staged(collection, before))
         again = await self._embedder.embed_all(collection, index, preparer, prepared)
-        served = replace(collection, index_version=index.version, dimensions=index.dimensions)
-        return [], await verify(
-            self._pool, served, stored=sample, again=again, least_recall=self._settings.verified_recall
+        places = {item.id: item.place for item in await self._items.stored_of(collection, list(sample))}
+        still = [item.id for item in before if places.get(item.id) == item.place]
+        return await verify(
+            self._pool,
+            replace(collection, index_version=index.version, dimensions=index.dimensions),
+            stored={one: vectors[one] for one in still if one in vectors},
+            again=again,
+            least_recall=self._settings.verified_recall,
         )
 
     async def _fill(self, run: Run, collection: Collection, index: IndexVersion, preparer: Preparer) -> None:

@@ -160,10 +160,12 @@ class ItemStore:
             content_hash=(parts[0]["content_hash"] or "") if parts else "",
         )
 
-    async def vectors(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, Vector]:
-        """The first part's vector of each item that exists."""
+    async def vectors(
+        self, collection: Collection, item_ids: Sequence[str], *, version: int | None = None
+    ) -> dict[str, Vector]:
+        """The first part's vector of each item that exists, in the active version or the one asked for."""
         rows = await self._pool.fetch(
-            f"SELECT item_id, embedding FROM {parts_table(collection.id, collection.index_version)}"
+            f"SELECT item_id, embedding FROM {parts_table(collection.id, version or collection.index_version)}"
             " WHERE item_id = ANY($1) AND part_no = 0",
             list(item_ids),
         )

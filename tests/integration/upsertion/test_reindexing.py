@@ -12,7 +12,8 @@ from embedding_studio.inference.actors import export_missing
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder, TextTemplate
 from embedding_studio.upsertion import Reindexer, verification
-from embedding_studio.vector_store import Collection, Vector
+from embedding_studio.upsertion.embedding import Embedder
+from embedding_studio.vector_store import Collection, ItemStore, Vector
 from integration.upsertion.conftest import AddPlugin
 from studio import Studio
 
@@ -189,12 +190,12 @@ async def test_an_index_that_does_not_hold_what_it_should_never_serves(
     await studio.create(any_name)
     await studio.add(any_name, sofas(1, 2, 3))
     if fault == "vector":
-        sample = type(studio.container.items).sample
+        vectors = ItemStore.vectors
 
         async def other(*arguments: Any, **named: Any) -> dict[str, Vector]:
-            return {one: vector + np.float32(0.1) for one, vector in (await sample(*arguments, **named)).items()}
+            return {one: vector + np.float32(0.1) for one, vector in (await vectors(*arguments, **named)).items()}
 
-        monkeypatch.setattr(type(studio.container.items), "sample", other)
+        monkeypatch.setattr(ItemStore, "vectors", other)
     else:
 
         async def finds_nothing(*_: object, **__: object) -> list[Any]:
@@ -205,6 +206,31 @@ async def test_an_index_that_does_not_hold_what_it_should_never_serves(
     assert task["state"] == "failed"
     assert "given up" in task["error"]["detail"]
     assert await versions(studio, any_name) == {1: ("active", 3)}
+
+
+async def test_what_is_written_while_the_index_is_verified_does_not_speak_against_it(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    await studio.add(any_name, sofas(*range(5)))
+    embed_all = Embedder.embed_all
+
+    async def embed_while_others_write(self: Embedder, *arguments: Any, **named: Any) -> Any:
+        await studio.client.put(f"/api/v1/collections/{any_name}/items/i0003", json={"payload": {"title": "a lamp"}})
+        await studio.client.delete(f"/api/v1/collections/{any_name}/items/i0004")
+        return await embed_all(self, *arguments, **named)
+
+    stored_of = ItemStore.stored_of
+
+    async def stored_before_others_write(self: ItemStore, *arguments: Any, **named: Any) -> Any:
+        stored = await stored_of(self, *arguments, **named)
+        await studio.client.put(f"/api/v1/collections/{any_name}/items/i0002", json={"payload": {"title": "a desk"}})
+        return stored
+
+    monkeypatch.setattr(Embedder, "embed_all", embed_while_others_write)
+    monkeypatch.setattr(ItemStore, "stored_of", stored_before_others_write)
+    task = await reindex(studio, any_name)
+    assert (task["state"], task["result"]["verification"]["vectors"]) == ("succeeded", 2)
 
 
 async def test_given_vectors_move_as_they_are(studio: Studio, any_name: str) -> None:
