@@ -24,6 +24,18 @@ from embedding_studio.sdk.loading import (
 )
 from embedding_studio.sdk.pieces import JsonFieldSplitter, Text
 from embedding_studio.sdk.plugin import Aggregate, EmbeddingPlugin, LoaderPart, Metric
+from embedding_studio.sdk.ranking import (
+    FieldKind,
+    Fusion,
+    Mode,
+    ProcessQuery,
+    QueryDraft,
+    QueryProcessorPart,
+    RankerPart,
+    Ranking,
+    ReciprocalRank,
+    WeightedMinMax,
+)
 from embedding_studio.sdk.registry import FoundPlugin, PluginRegistry, find_plugins
 from embedding_studio.sdk.splitting import SentenceSplitter, SeparatorSplitter, TokenSplitter
 from embedding_studio.sdk.text import FieldsText, TextOf, TextPiece, TextTemplate, WeightedFields
@@ -37,9 +49,11 @@ __all__ = [
     "EmbeddingPlugin",
     "EncoderSource",
     "EventGains",
+    "FieldKind",
     "FieldsText",
     "FileLoader",
     "FoundPlugin",
+    "Fusion",
     "GainOf",
     "GcsLoader",
     "HttpLoader",
@@ -53,8 +67,15 @@ __all__ = [
     "Loader",
     "LoaderPart",
     "Metric",
+    "Mode",
     "Normalise",
     "PluginRegistry",
+    "ProcessQuery",
+    "QueryDraft",
+    "QueryProcessorPart",
+    "RankerPart",
+    "Ranking",
+    "ReciprocalRank",
     "RowFields",
     "S3Loader",
     "SentenceEncoder",
@@ -68,5 +89,6 @@ __all__ = [
     "TextTemplate",
     "TokenSplitter",
     "WeightedFields",
+    "WeightedMinMax",
     "find_plugins",
 ]

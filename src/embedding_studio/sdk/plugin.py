@@ -9,6 +9,7 @@ from embedding_studio.sdk.encoder import ClipEncoder, SentenceEncoder
 from embedding_studio.sdk.images import ImageFields, ImagePreprocessing
 from embedding_studio.sdk.loading import Loader
 from embedding_studio.sdk.pieces import TextPart
+from embedding_studio.sdk.ranking import FieldKind, Mode, Ranking
 from embedding_studio.sdk.text import FieldsText
 from embedding_studio.sdk.training import EventGains
 
@@ -34,7 +35,9 @@ _PARTS = {
     "preprocessing": ImagePreprocessing,
     "loaders": Mapping,
     "encoder": SentenceEncoder | ClipEncoder | None,
+    "fields": Mapping,
     "training": EventGains,
+    "ranking": Ranking,
 }
 
 
@@ -52,7 +55,9 @@ class EmbeddingPlugin:
         aggregate: Whether an item is found by the best of its parts, or by the weighted mean of all.
         encoder: Makes vectors of texts; None where every item brings its own vector.
         metric: The similarity of collections that do not choose one.
+        fields: Dotted paths of the payload that are often filtered by, to what they hold; each gets an index.
         training: How events become gains.
+        ranking: How searches find and rank.
     """
 
     name: str
@@ -64,7 +69,9 @@ class EmbeddingPlugin:
     aggregate: Aggregate = "best"
     encoder: SentenceEncoder | ClipEncoder | None = field(default_factory=SentenceEncoder)
     metric: Metric = "cosine"
+    fields: Mapping[str, FieldKind] = field(default_factory=dict)
     training: EventGains = field(default_factory=EventGains)
+    ranking: Ranking = field(default_factory=Ranking)
 
     def __post_init__(self) -> None:
         """Refuse names that a URL or a table could not carry, and parts of another kind."""
@@ -77,6 +84,9 @@ class EmbeddingPlugin:
         for part, kind in _PARTS.items():
             if not isinstance(value := getattr(self, part), kind):
                 raise TypeError(f"{part} must not be {type(value).__name__}")
+        for path, kind in self.fields.items():
+            if kind not in get_args(FieldKind):
+                raise ValueError(f"the field {path!r} must be one of {', '.join(get_args(FieldKind))}, not {kind!r}")
         self._check_images()
 
     def _check_images(self) -> None:
@@ -86,6 +96,15 @@ class EmbeddingPlugin:
             raise ValueError("images need a ClipEncoder")
         if self.images and self.images.loader not in (None, *self.loaders):
             raise ValueError(f"there is no loader {self.images.loader!r} for the images")
+
+    @property
+    def mode(self) -> Mode:
+        """How searches in words go where they do not say."""
+        if self.ranking.mode:
+            return self.ranking.mode
+        if self.gives_vectors:
+            return "lexical"
+        return "hybrid" if self.text else "vector"
 
     @property
     def gives_vectors(self) -> bool:
