@@ -10,8 +10,8 @@ __all__ = ["DEFAULT_CLIP", "DEFAULT_MODEL", "ClipEncoder", "EncoderKind", "Encod
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_CLIP = "clip-ViT-B-32"
 
-EncoderKind = Literal["text", "clip"]
-"""`clip` takes images too and puts them into the same space as texts."""
+EncoderKind = Literal["text", "clip", "pair"]
+"""`clip` takes images too and puts them into the same space as texts; `pair` gives a query and a text a score."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
+from embedding_studio.sdk.rankers import RankerPart
+
 __all__ = [
     "FieldKind",
     "Fusion",
@@ -11,7 +13,6 @@ __all__ = [
     "ProcessQuery",
     "QueryDraft",
     "QueryProcessorPart",
-    "RankerPart",
     "Ranking",
     "ReciprocalRank",
     "WeightedMinMax",
@@ -28,10 +29,11 @@ class WeightedMinMax:
     """Each half's scores, brought to 0..1 over its candidates, weighted and summed.
 
     Attributes:
-        vector: Weight of the vector half, 0..1; the lexical half has the rest.
+        vector: Weight of the vector half, 0..1; the lexical half has the rest. The default is what did best on three
+            public sets of judged queries, where all between .4 and .5 did nearly as well.
     """
 
-    vector: float = 0.5
+    vector: float = 0.45
 
     def __post_init__(self) -> None:
         """Refuse a weight that leaves the other half a negative one."""
@@ -89,10 +91,6 @@ class QueryProcessorPart(Protocol):
         ...
 
 
-class RankerPart(Protocol):
-    """A part that adds a bounded share to the scores of the first candidates."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """How searches of a collection find and rank.
@@ -103,7 +101,7 @@ class Ranking:
         fusion: How the two halves of a hybrid search become one ranking.
         depth: Candidates that each half hands over, and that rankers see; at most 1,000.
         query: Processors of queries in words, in this order.
-        rankers: Each adds its share to the score of the first candidates.
+        rankers: Each adds its share to the score of the first candidates; their names differ.
     """
 
     mode: Mode | None = None
@@ -114,8 +112,11 @@ class Ranking:
     rankers: Sequence[RankerPart] = ()
 
     def __post_init__(self) -> None:
-        """Refuse modes that there are not, and a depth that no page could be read from."""
+        """Refuse modes that there are not, a depth that no page could be read from, and two shares of one name."""
         if self.mode not in (None, *get_args(Mode)):
             raise ValueError(f"mode must be one of {', '.join(get_args(Mode))}, not {self.mode!r}")
         if not 1 <= self.depth <= _DEEPEST:
             raise ValueError(f"depth must lie in 1..{_DEEPEST}, not {self.depth}")
+        names = [ranker.name for ranker in self.rankers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the names of rankers must differ: {', '.join(names)}")
