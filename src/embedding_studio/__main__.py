@@ -188,19 +188,32 @@ def demo(
 @bench.command("search")
 def bench_search(
     data_dir: DataDir = Path("data/bench"),
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="vectors, filters, rivals, text, quality, films or million; may be repeated."),
+    ] = None,
+    data_dir_sets: Annotated[
+        Path, typer.Option(envvar="DATA_DIR", help="Folder of the judged data sets; those that lack are skipped.")
+    ] = Path("../shared/data"),
+    items: Annotated[int, typer.Option(min=5_000, help="How many vectors, and how many texts.")] = 100_000,
+    million: Annotated[int, typer.Option(min=5_000, help="How many vectors of the section `million`.")] = 1_000_000,
     films: Annotated[int | None, typer.Option(min=1_000, help="How many films; all 17,472 if not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure search and ingest on the films, beside the bare encoder and the bare SQL.
+    """Measure search beside its floors; all sections but `million`, which is measured only when it is named.
 
-    Example: embedding-studio bench search --json
+    Example: embedding-studio bench search --only vectors --only rivals --json
     """
-    from dataclasses import asdict
-
-    from embedding_studio.bench import bench_search as run
+    from embedding_studio.bench.search import Sizes, report, rows
+    from embedding_studio.bench.search import bench_search as run
 
     configure_logging(level="warning")
-    _print_figures(asdict(run(data_dir, films=films, say=_whisper)), as_json=as_json)
+    sizes = Sizes(items, million, films)
+    figures = run(data_dir, only=only or (), sets=data_dir_sets, sizes=sizes, say=_whisper)
+    if as_json:
+        console.print_json(json.dumps(report(figures)))
+    else:
+        _print(rows(figures), as_json=False)
 
 
 @bench.command("upsert")

@@ -1,7 +1,6 @@
 """Benchmarks: figures beside the floors that were measured in the same run."""
 
 from embedding_studio.bench.bulk import BulkFigures, bench_bulk
-from embedding_studio.bench.search import SearchFigures, bench_search
 from embedding_studio.bench.upsert import UpsertFigures, bench_upsert
 
-__all__ = ["BulkFigures", "SearchFigures", "UpsertFigures", "bench_bulk", "bench_search", "bench_upsert"]
+__all__ = ["BulkFigures", "UpsertFigures", "bench_bulk", "bench_upsert"]

@@ -77,6 +77,10 @@ class BenchClient:
         """Ask for a new index; returns the task's id."""
         return str(self._http.post(f"{self._path}/reindex", json={}).raise_for_status().json()["task_id"])
 
+    def optimize(self) -> str:
+        """Ask for vacuum, statistics and the indexes that are due; returns the task's id."""
+        return str(self._http.post(f"{self._path}/optimize").raise_for_status().json()["task_id"])
+
     def search(self, query: str, *, limit: int = 10) -> float:
         """Search, tracked; returns the seconds it took."""
         started = time.perf_counter()

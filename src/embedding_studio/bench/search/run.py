@@ -1,0 +1,75 @@
+"""The order of the sections, and the one start of the product that they share."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from embedding_studio.bench.search.figures import Figure
+from embedding_studio.bench.search.films import measure_films
+from embedding_studio.bench.search.filters import measure_filters
+from embedding_studio.bench.search.million import measure_million
+from embedding_studio.bench.search.quality import measure_quality
+from embedding_studio.bench.search.rivals import measure_rivals
+from embedding_studio.bench.search.stage import Sizes, Stage
+from embedding_studio.bench.search.texts import measure_texts
+from embedding_studio.bench.search.vectors import measure_vectors
+from embedding_studio.infra.embedded import free_port
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.up import studio
+
+__all__ = ["SECTIONS", "bench_search", "chosen_sections"]
+
+Section = Callable[[Stage], Coroutine[Any, Any, list[Figure]]]
+
+SECTIONS: Mapping[str, Section] = {
+    "vectors": measure_vectors,
+    "filters": measure_filters,
+    "rivals": measure_rivals,
+    "text": measure_texts,
+    "quality": measure_quality,
+    "films": measure_films,
+    "million": measure_million,
+}
+"""What there is to measure; those that share a collection stand together."""
+
+_ONLY_WHEN_ASKED = {"million"}
+
+
+def chosen_sections(only: Sequence[str]) -> list[str]:
+    """The sections to measure, in order: those named, or all but the one that takes an hour.
+
+    Raises:
+        InvalidError: There is no section of that name.
+    """
+    unknown = sorted(set(only) - SECTIONS.keys())
+    if unknown:
+        raise InvalidError.at("--only", f"there is no section {', '.join(unknown)}; there are: {', '.join(SECTIONS)}")
+    return [name for name in SECTIONS if (name in only if only else name not in _ONLY_WHEN_ASKED)]
+
+
+def bench_search(
+    data_dir: Path, *, only: Sequence[str], sets: Path, sizes: Sizes, say: Callable[[str], None]
+) -> list[Figure]:
+    """Start everything on `data_dir` and measure section after section.
+
+    Args:
+        data_dir: Where servers keep their data; made if it is not there.
+        only: Names of sections; empty: all but `million`.
+        sets: Folder of the judged data sets.
+        sizes: How much to measure on.
+        say: Tells the person what happens.
+    """
+    names = chosen_sections(only)
+    host, port = "127.0.0.1", free_port()
+    figures: list[Figure] = []
+    with studio(data_dir, host=host, port=port, say=say) as (supervisor, settings):
+        stage = Stage(host, port, data_dir.resolve(), sets, sizes, settings, supervisor, say)
+        for name in names:
+            say(f"Section {name}")
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the product's own: cheaper
+                figures += runner.run(SECTIONS[name](stage))
+        stage.clear()
+    return figures
