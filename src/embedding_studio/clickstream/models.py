@@ -1,15 +1,39 @@
 """Sessions and events as MongoDB documents."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
 from beanie import Document
-from pydantic import BaseModel
+from bson.binary import Binary, BinaryVectorDtype
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator
 from pymongo import ASCENDING, IndexModel
 
 from embedding_studio.clickstream.domain import EventType
 
-__all__ = ["Event", "Impression", "Session"]
+__all__ = ["Event", "Impression", "Session", "packed", "unpacked"]
+
+
+def packed(query: dict[str, Any]) -> dict[str, Any]:
+    """A query as it is stored: its vector as float32 in four bytes a number, which is how it was searched."""
+    if "vector" not in query:
+        return query
+    return {**query, "vector": _binary(query["vector"])}
+
+
+def unpacked(query: dict[str, Any]) -> dict[str, Any]:
+    """A query as it was asked: each number of its vector is the shortest that is the same as float32."""
+    vector = query.get("vector")
+    if not isinstance(vector, Binary):
+        return query
+    numbers = vector.as_vector(return_numpy=True).data
+    return {**query, "vector": [float(str(number)) for number in numbers]}
+
+
+def _binary(vector: Sequence[float] | NDArray[np.float32]) -> Binary:
+    return Binary.from_vector(np.asarray(vector, np.float32), BinaryVectorDtype.FLOAT32)
 
 
 class Impression(BaseModel):
@@ -26,7 +50,7 @@ class Session(Document):
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
     collection: str
-    query: dict[str, Any]
+    query: Annotated[dict[str, Any], BeforeValidator(unpacked)]
     filter: dict[str, Any] | None = None
     user_id: str | None = None
     meta: dict[str, Any] | None = None

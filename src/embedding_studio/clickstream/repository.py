@@ -1,12 +1,17 @@
 """Every query on sessions and events."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+import bson
+from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
-from pymongo.errors import BulkWriteError
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, DocumentTooLarge, WriteError
 
+from embedding_studio.clickstream.batcher import Batcher
 from embedding_studio.clickstream.models import Event, Session
 
 __all__ = ["ClickstreamRepository"]
@@ -15,17 +20,28 @@ _IN_MEMORY = WriteConcern(w=1, j=False)
 _DUPLICATE_KEY = 11000
 _EVENTS_PER_SESSION = 10_000
 _SESSIONS_PER_BATCH = 500
+_SESSIONS_PER_INSERT = 100
+_WAITING_SESSIONS = 1_000
+_LARGEST_DOCUMENT = 16 * 1024 * 1024
 
 
 class ClickstreamRepository:
     """Appends sessions and events, and reads them back joined."""
 
-    async def add_session(self, session: dict[str, Any]) -> None:
+    def __init__(self) -> None:
+        self._batcher = Batcher(self._insert_sessions, at_once=_SESSIONS_PER_INSERT, waiting=_WAITING_SESSIONS)
+
+    async def add_session(self, session: Mapping[str, Any]) -> None:
         """Insert a session document, without waiting for the journal: the search waits for this.
 
         The journal is one sequence, so whoever was told that an event was written can rely on its session too.
+        Sessions that come at the same time share an insert; each is encoded by itself before, so that one that cannot
+        be a document fails alone.
         """
-        await Session.get_pymongo_collection().with_options(write_concern=_IN_MEMORY).insert_one(session)
+        encoded = bson.encode(session)
+        if len(encoded) > _LARGEST_DOCUMENT:
+            raise DocumentTooLarge(f"a session of {len(encoded)} bytes is no document")
+        await self._batcher.add(RawBSONDocument(encoded))
 
     async def session(self, session_id: str) -> Session | None:
         """The session."""
@@ -116,6 +132,23 @@ class ClickstreamRepository:
         """Delete all sessions and events of a collection."""
         await Event.find({"collection": collection}).delete()
         await Session.find({"collection": collection}).delete()
+
+    @cached_property
+    def _sessions_in_memory(self) -> AsyncCollection[Any]:
+        return Session.get_pymongo_collection().with_options(write_concern=_IN_MEMORY)
+
+    async def _insert_sessions(self, sessions: Sequence[RawBSONDocument]) -> Mapping[int, Exception]:
+        if len(sessions) == 1:  # a single document costs the driver less
+            await self._sessions_in_memory.insert_one(sessions[0])
+            return {}
+        try:
+            await self._sessions_in_memory.insert_many(sessions, ordered=False)
+        except BulkWriteError as error:
+            if error.details["writeConcernErrors"]:
+                raise
+            failures = error.details["writeErrors"]
+            return {one["index"]: WriteError(one["errmsg"], one["code"], one) for one in failures}
+        return {}
 
     @staticmethod
     async def _with_events(sessions: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:

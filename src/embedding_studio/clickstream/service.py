@@ -1,13 +1,13 @@
 """Recording sessions and events, and reading them for learning."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from embedding_studio.clickstream.domain import Answer, AnsweredSession, NewEvent, Rejection, Shown, rejection_reason
 from embedding_studio.clickstream.errors import SessionNotFoundError
-from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.models import Event, Session, packed
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.storable import refuse_unstorable
@@ -18,7 +18,11 @@ __all__ = ["Accepted", "ClickstreamService", "NewSession"]
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A search that was answered."""
+    """A search that was answered.
+
+    Attributes:
+        query: What was asked, under `text` or `vector`: numbers that float32 can hold, or an array of it.
+    """
 
     collection: str
     query: dict[str, Any]
@@ -50,11 +54,9 @@ class ClickstreamService:
 
     async def record(self, session: NewSession) -> str:
         """Write a session; once this returns, events may refer to it."""
-        document = asdict(session)
-        document["_id"] = new_id()
-        document["created_at"] = self._clock()
-        await self._repository.add_session(document)
-        return str(document["_id"])
+        session_id = new_id()
+        await self._repository.add_session(_session_document(session_id, session, self._clock()))
+        return session_id
 
     async def accept(self, events: Sequence[NewEvent]) -> Accepted:
         """Write the events that answer a session, each `event_id` once however often it is sent.
@@ -95,7 +97,7 @@ class ClickstreamService:
         """The searches by text of a time that have events, oldest first."""
         async for session, events in self._repository.answered(collection, since=since, until=until):
             if text := session["query"].get("text"):
-                users = [session["user_id"], *(event["user_id"] for event in events)]
+                users = [session.get("user_id"), *(event["user_id"] for event in events)]
                 yield AnsweredSession(
                     session_id=session["_id"],
                     query=text,
@@ -117,10 +119,40 @@ class ClickstreamService:
 
     def _document(self, event: NewEvent, collection: str, positions: dict[str, int]) -> dict[str, Any]:
         received_at = self._clock()
-        document = asdict(event)
-        document["_id"] = document.pop("event_id")
-        document["collection"] = collection
-        document["position"] = positions[event.item_id]
-        document["timestamp"] = event.timestamp or received_at
-        document["received_at"] = received_at
-        return document
+        return {
+            "_id": event.event_id,
+            "session_id": event.session_id,
+            "collection": collection,
+            "item_id": event.item_id,
+            "type": event.type,
+            "value": event.value,
+            "position": positions[event.item_id],
+            "user_id": event.user_id,
+            "meta": event.meta,
+            "timestamp": event.timestamp or received_at,
+            "received_at": received_at,
+        }
+
+
+def _session_document(session_id: str, session: NewSession, created_at: datetime) -> dict[str, Any]:
+    """The session as it is stored; what was not said is left out, so that no index has to hold it."""
+    said = {
+        "filter": session.filter,
+        "user_id": session.user_id,
+        "meta": session.meta,
+        "variant": session.variant,
+    }
+    return {
+        "_id": session_id,
+        "collection": session.collection,
+        "query": packed(session.query),
+        **{name: value for name, value in said.items() if value is not None},
+        "results": [
+            {"id": one.id, "position": one.position, "score": one.score, "propensity": one.propensity}
+            for one in session.results
+        ],
+        "mode": session.mode,
+        "model_version": session.model_version,
+        "index_version": session.index_version,
+        "created_at": created_at,
+    }
