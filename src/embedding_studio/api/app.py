@@ -9,14 +9,15 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.plugins.prometheus import PrometheusController
 
 from embedding_studio import __version__
 from embedding_studio.api.health import HealthController
-from embedding_studio.api.loopback import LocalOnly
+from embedding_studio.api.loopback import local_only
+from embedding_studio.api.metrics import count_requests
 from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
-from embedding_studio.bootstrap import open_container
+from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.clickstream.http import ClickstreamController
 from embedding_studio.fine_tuning.http import FineTuningController
 from embedding_studio.inference.http import ModelController
@@ -66,32 +67,35 @@ def create_app(settings: Settings) -> Litestar:
             app.state.container = container
             yield
 
-    return Litestar(
+    def container() -> Container:
+        opened: Container = app.state.container
+        return opened
+
+    app = Litestar(
         route_handlers=_CONTROLLERS,
         dependencies={
-            "container": Provide(_from_state("container"), sync_to_thread=False),
+            "container": Provide(container, sync_to_thread=False),
             "idempotency": Provide(_idempotency),
-            **{name: Provide(_from_state(f"container.{name}"), sync_to_thread=False) for name in _SERVICES},
+            **{name: Provide(_service(container, name), sync_to_thread=False) for name in _SERVICES},
         },
         lifespan=[lifespan],
         request_class=StrictRequest,
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
-        middleware=[
-            LocalOnly(),
-            PrometheusConfig(app_name="embedding_studio", prefix="embedding_studio", group_path=True).middleware,
-        ],
+        middleware=[local_only, count_requests],
         openapi_config=OpenAPIConfig(title="Embedding Studio", version=__version__, path="/schema"),
         logging_config=None,
         signature_types=[],
     )
+    return app
 
 
-def _from_state(path: str) -> Callable[[State], Any]:
-    read = attrgetter(path)
+def _service(container: Callable[[], Container], name: str) -> Callable[[], Any]:
+    """A provider without parameters, which Litestar calls without parsing any."""
+    read = attrgetter(name)
 
-    def provide(state: State) -> Any:
-        return read(state)
+    def provide() -> Any:
+        return read(container())
 
     return provide
 

@@ -1,15 +1,15 @@
 """While there are no API keys, only this machine may ask, and only for itself."""
 
 import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from litestar.datastructures import Headers
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from embedding_studio.kernel.errors import ForbiddenError
 
-__all__ = ["LocalOnly", "require_loopback"]
+__all__ = ["local_only", "require_loopback"]
 
 
 def require_loopback(host: str) -> None:
@@ -22,23 +22,35 @@ def require_loopback(host: str) -> None:
         raise ForbiddenError(f"refusing to listen on {host}: without API keys only loopback addresses are safe")
 
 
-class LocalOnly(ASGIMiddleware):
-    """The page of another site must not act through the browser of its visitor.
+def local_only(app: ASGIApp) -> ASGIApp:
+    """Pass on what this machine asks for itself: the page of another site must not act through its visitor's browser.
 
     Refused is what a browser says another site asks, and what was meant for a name that only resolves to this machine
     (DNS rebinding), with a ForbiddenError. It stands before all that reads the request's address.
     """
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Pass on what this machine asks for itself."""
-        headers = Headers.from_scope(scope)
-        host = headers.get("host", "")
-        if not _is_loopback(_name_of(host)):
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        host = _header(scope["headers"], b"host") or b""
+        if not _names_this_machine(host):
             raise ForbiddenError("without API keys the Host must be a loopback address or localhost")
-        origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        origin = _header(scope["headers"], b"origin")
+        if origin is not None and origin.partition(b"://")[2] != host:
             raise ForbiddenError("without API keys the pages of other sites may not ask")
-        await next_app(scope, receive, send)
+        await app(scope, receive, send)
+
+    return guarded
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
+    for name, value in headers:
+        if name == wanted:
+            return value
+    return None
+
+
+@lru_cache(maxsize=128)
+def _names_this_machine(host: bytes) -> bool:
+    return _is_loopback(_name_of(host.decode("latin-1")))
 
 
 def _name_of(host: str) -> str:

@@ -10,6 +10,7 @@ from embedding_studio.settings import Settings
 __all__ = ["serve"]
 
 _DRAIN = 10
+_KEEP_ALIVE = 30  # longer than clients keep an idle connection, so that none sends into one that is being closed
 
 
 def serve(settings: Settings) -> None:
@@ -28,6 +29,9 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE,
         limit_concurrency=settings.api.max_requests,
         timeout_graceful_shutdown=_DRAIN,
     )
