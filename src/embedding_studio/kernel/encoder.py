@@ -1,17 +1,31 @@
-"""The one description of an encoder that trainer, indexer and query path read alike."""
+"""The one description of an encoder that trainer, indexer and query path read alike; and that of a cross-encoder."""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-__all__ = ["EncoderDescription", "TextKind"]
+__all__ = ["CrossEncoderDescription", "EncoderDescription", "TextKind"]
 
 TextKind = Literal["query", "item"]
 
 
+class _JsonFile:
+    __slots__ = ()
+
+    def write(self, path: Path) -> None:
+        """Write the description as JSON."""
+        description: Any = self
+        path.write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
 @dataclass(frozen=True, slots=True)
-class EncoderDescription:
+class EncoderDescription(_JsonFile):
     """What must be equal for two vectors to be comparable.
 
     Attributes:
@@ -44,11 +58,19 @@ class EncoderDescription:
         """The text put before a text of this kind."""
         return self.query_prompt if kind == "query" else self.item_prompt
 
-    def write(self, path: Path) -> None:
-        """Write the description as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
-    @classmethod
-    def read(cls, path: Path) -> "EncoderDescription":
-        """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+@dataclass(frozen=True, slots=True)
+class CrossEncoderDescription(_JsonFile):
+    """What must be equal for two scores to be comparable.
+
+    Attributes:
+        source: Model name or hub id the weights came from.
+        max_length: Tokens kept of a query with a text, special tokens included.
+        tokenizer_sha256: Of the `tokenizer.json` beside the description.
+        graph_sha256: Of the `model.onnx` beside the description.
+    """
+
+    source: str
+    max_length: int
+    tokenizer_sha256: str
+    graph_sha256: str
