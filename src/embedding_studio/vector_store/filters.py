@@ -1,5 +1,6 @@
 """The filter language: a tree of conditions on the payload, read strictly."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,17 +11,23 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 
 __all__ = [
-    "RFC3339",
+    "All",
     "And",
+    "AnyOf",
     "Comparison",
     "Condition",
     "Equal",
     "Exists",
     "Filter",
+    "Leaf",
     "Not",
     "Or",
+    "Phrase",
+    "Prefix",
     "Scalar",
+    "Words",
     "parse_filter",
+    "parse_path",
 ]
 
 Scalar = str | int | float | bool | None
@@ -30,8 +37,11 @@ MAX_DEPTH = 32
 MAX_NODES = 1_000
 MAX_VALUES = 10_000
 MAX_PATH = 512
+MAX_TEXT = 1_000
 
-RFC3339 = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)"
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,48 @@ class Exists:
     path: tuple[str, ...]
 
 
-Filter = And | Or | Not | Equal | Condition | Exists
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The field is an array with one of the values, or is one of them."""
+
+    path: tuple[str, ...]
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """The field is an array with all of the values, one or more, or is the only one."""
+
+    path: tuple[str, ...]
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The strings in the field have all words of the text."""
+
+    path: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A string in the field has the words of the text one after another."""
+
+    path: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The field is a string that starts so."""
+
+    path: tuple[str, ...]
+    text: str
+
+
+Leaf = Equal | Condition | Exists | AnyOf | All | Words | Phrase | Prefix
+Filter = And | Or | Not | Leaf
 
 
 def parse_filter(tree: object, place: str = "filter") -> Filter:
@@ -121,7 +172,7 @@ class _Parser:
 
 
 def _leaf(tree: Mapping[str, object], place: str) -> Filter:
-    path = _path(tree["field"], f"{place}.field")
+    path = parse_path(tree["field"], f"{place}.field")
     operators = [name for name in tree if name != "field"]
     if not operators:
         raise InvalidError.at(place, "lacks an operator")
@@ -136,31 +187,67 @@ def _operator(path: tuple[str, ...], name: str, operand: object, place: str) -> 
     return read(path, operand, place)
 
 
-def _path(field: object, place: str) -> tuple[str, ...]:
-    if not isinstance(field, str) or not 1 <= len(field) <= MAX_PATH or "\0" in field:
-        raise InvalidError.at(place, f"must be a dotted path of 1 to {MAX_PATH} characters without NUL")
-    path = tuple(field.split("."))
+def parse_path(field: object, place: str) -> tuple[str, ...]:
+    """Read a dotted path into the payload.
+
+    Raises:
+        InvalidError: Names the place.
+    """
+    if not isinstance(field, str) or not 1 <= len(field) <= MAX_PATH:
+        raise InvalidError.at(place, f"must be a dotted path of 1 to {MAX_PATH} characters")
+    path = tuple(_string(field, place).split("."))
     if not all(path):
         raise InvalidError.at(place, "has an empty name between its dots")
     return path
 
 
-def _scalar(value: object, place: str) -> Scalar:
-    if value is not None and not isinstance(value, str | int | float | bool):
-        raise InvalidError.at(place, "must be a string, a number, true, false or null")
-    if isinstance(value, str) and "\0" in value:
-        raise InvalidError.at(place, "must not contain NUL")
+def _string(value: str, place: str) -> str:
+    refuse_unstorable(value, place)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidError.at(place, "must not contain half a surrogate pair") from None
     return value
+
+
+def _number(value: float, place: str) -> int | float:
+    refuse_unstorable(value, place)
+    if not math.isfinite(value):
+        raise InvalidError.at(place, "must be a finite number")
+    return value
+
+
+def _scalar(value: object, place: str) -> Scalar:
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _string(value, place)
+        case int() | float():
+            return _number(value, place)
+        case _:
+            raise InvalidError.at(place, "must be a string, a number, true, false or null")
+
+
+def _scalars(values: object, place: str) -> tuple[Scalar, ...]:
+    if not isinstance(values, list) or len(values) > MAX_VALUES:
+        raise InvalidError.at(place, f"must be a list of at most {MAX_VALUES} values")
+    return tuple(_scalar(value, f"{place}[{i}]") for i, value in enumerate(values))
+
+
+def _text(text: object, place: str) -> str:
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
+        raise InvalidError.at(place, f"must be a string of at most {MAX_TEXT} characters")
+    return _string(text, place)
 
 
 def _equal(path: tuple[str, ...], value: object, place: str) -> Filter:
     return Equal(path, (_scalar(value, place),))
 
 
-def _in(path: tuple[str, ...], values: object, place: str) -> Filter:
-    if not isinstance(values, list) or len(values) > MAX_VALUES:
-        raise InvalidError.at(place, f"must be a list of at most {MAX_VALUES} values")
-    return Equal(path, tuple(_scalar(value, f"{place}[{i}]") for i, value in enumerate(values)))
+def _all(path: tuple[str, ...], values: object, place: str) -> Filter:
+    wanted = _scalars(values, place)
+    return All(path, wanted) if wanted else Exists(path)
 
 
 def _exists(path: tuple[str, ...], wanted: object, place: str) -> Filter:
@@ -175,8 +262,8 @@ def _comparison(comparison: Comparison) -> Callable[[tuple[str, ...], object, st
 
 def _bound(value: object, place: str) -> int | float | datetime:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(RFC3339, value) and (moment := _time(value)):
+        return _number(value, place)
+    if isinstance(value, str) and _RFC3339.fullmatch(value) and (moment := _time(value)):
         refuse_unstorable(moment, place)
         return moment
     raise InvalidError.at(place, "must be a number or an RFC 3339 time such as 2026-01-31T12:00:00Z")
@@ -192,7 +279,12 @@ def _time(text: str) -> datetime | None:
 _OPERATORS: Mapping[str, Callable[[tuple[str, ...], Any, str], Filter]] = {
     "eq": _equal,
     "ne": lambda path, value, place: Not(_equal(path, value, place)),
-    "in": _in,
+    "in": lambda path, values, place: Equal(path, _scalars(values, place)),
+    "any": lambda path, values, place: AnyOf(path, _scalars(values, place)),
+    "all": _all,
+    "match": lambda path, text, place: Words(path, _text(text, place)),
+    "phrase": lambda path, text, place: Phrase(path, _text(text, place)),
+    "prefix": lambda path, text, place: Prefix(path, _text(text, place)),
     "exists": _exists,
     "gt": _comparison("gt"),
     "gte": _comparison("gte"),

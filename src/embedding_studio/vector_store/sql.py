@@ -1,15 +1,33 @@
 """SQL with bound parameters only: filters and words."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import msgspec
 
 from embedding_studio.sdk import Metric
-from embedding_studio.vector_store.filters import RFC3339, And, Comparison, Condition, Equal, Exists, Filter, Not, Or
+from embedding_studio.vector_store.filters import (
+    All,
+    And,
+    AnyOf,
+    Comparison,
+    Condition,
+    Equal,
+    Exists,
+    Filter,
+    Leaf,
+    Not,
+    Or,
+    Phrase,
+    Prefix,
+    Words,
+)
 
-__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "words_of"]
+__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "where", "words_of"]
 
 OPERATOR: Mapping[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 OPERATOR_CLASS: Mapping[Metric, str] = {
@@ -18,6 +36,9 @@ OPERATOR_CLASS: Mapping[Metric, str] = {
     "euclidean": "vector_l2_ops",
 }
 _COMPARISON: Mapping[Comparison, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_START = 64  # characters that `payload_start` gives
+_POSITION = re.compile(r"\s*[+-]?[0-9]+")
+_SLASH = re.compile(r'(?<=[^\s<"])/(?=[^\s>"])')  # as `payload_words` reads it
 _MOST_CHARACTERS = 100_000  # whose words surely fit into a tsvector, which may have a megabyte
 
 
@@ -38,41 +59,99 @@ class Parameters:
         return f"${len(self.values)}"
 
 
-def condition(tree: Filter, parameters: Parameters, payload: str = "i.payload") -> str:
-    """A boolean expression over the jsonb column `payload` that is never null."""
+def condition(tree: Filter, parameters: Parameters, payload: str = "i.payload", *, language: str = "english") -> str:
+    """A boolean expression over the jsonb column `payload`, which is not null, that is never null itself.
+
+    Args:
+        tree: What is to hold.
+        parameters: Takes what is to be bound.
+        payload: The column.
+        language: The text search configuration that `match` and `phrase` read words by.
+    """
     match tree:
         case And(filters):
-            return "(" + " AND ".join(condition(one, parameters, payload) for one in filters) + ")"
+            return "(" + " AND ".join(condition(one, parameters, payload, language=language) for one in filters) + ")"
         case Or(filters):
-            return "(" + " OR ".join(condition(one, parameters, payload) for one in filters) + ")"
+            return "(" + " OR ".join(condition(one, parameters, payload, language=language) for one in filters) + ")"
         case Not(inner):
-            return f"(NOT {condition(inner, parameters, payload)})"
-        case Equal(path, values):
-            members = parameters.bind([msgspec.json.encode(value).decode() for value in values])
-            return f"COALESCE({_value(path, parameters, payload)} = ANY({members}::text[]::jsonb[]), false)"
-        case Exists(path):
-            return f"COALESCE({_value(path, parameters, payload)} <> 'null'::jsonb, false)"
-        case Condition(path, comparison, bound):
-            return _compare(path, _COMPARISON[comparison], bound, parameters, payload)
+            return f"(NOT {condition(inner, parameters, payload, language=language)})"
+        case leaf:
+            return f"COALESCE({_leaf(leaf, parameters, payload, language)}, false)"
+
+
+def where(tree: Filter, parameters: Parameters, payload: str = "i.payload", *, language: str = "english") -> str:
+    """As `condition`, but null where it does not hold for want of the field: what the planner finds indexes for."""
+    match tree:
+        case And(filters):
+            return "(" + " AND ".join(where(one, parameters, payload, language=language) for one in filters) + ")"
+        case Or(filters):
+            return "(" + " OR ".join(where(one, parameters, payload, language=language) for one in filters) + ")"
+        case Not(Not(inner)):
+            return where(inner, parameters, payload, language=language)
+        case Not():
+            return condition(tree, parameters, payload, language=language)
+        case leaf:
+            return f"({_leaf(leaf, parameters, payload, language)})"
+
+
+def _leaf(leaf: Leaf, parameters: Parameters, payload: str, language: str) -> str:
+    if isinstance(leaf, Equal | AnyOf | All):
+        return _members(leaf, parameters, payload)
+    value = _value(leaf.path, parameters, payload)
+    match leaf:
+        case Exists():
+            return f"{value} <> 'null'::jsonb"
+        case Condition(_, comparison, bound):
+            return _compare(value, _COMPARISON[comparison], bound, parameters)
+        case Words(_, text):
+            return _words(value, "plainto_tsquery", text, parameters, language)
+        case Phrase(_, text):
+            return _words(value, "phraseto_tsquery", text, parameters, language)
+        case Prefix(_, text):
+            return _prefix(value, text, parameters)
 
 
 def _value(path: tuple[str, ...], parameters: Parameters, payload: str) -> str:
     return f"({payload} #> {parameters.bind(list(path))}::text[])"
 
 
-def _compare(
-    path: tuple[str, ...],
-    operator: str,
-    bound: float | datetime,
-    parameters: Parameters,
-    payload: str,
-) -> str:
-    value = _value(path, parameters, payload)
-    limit = parameters.bind(bound)
-    if not isinstance(bound, datetime):
-        return f"COALESCE(jsonb_typeof({value}) = 'number' AND {value} {operator} {limit}::jsonb, false)"
-    text = f"({value} #>> '{{}}')"
-    is_time = (
-        f"jsonb_typeof({value}) = 'string' AND {text} ~ '^{RFC3339}$' AND pg_input_is_valid({text}, 'timestamptz')"
-    )
-    return f"COALESCE(CASE WHEN {is_time} THEN {text}::timestamptz {operator} {limit}::timestamptz END, false)"
+def _members(leaf: Equal | AnyOf | All, parameters: Parameters, payload: str) -> str:
+    """Through the payload as a whole, which one index serves for all fields.
+
+    A name in the path that may be a position in an array as well is looked up; containment knows names only.
+    """
+    if not any(_POSITION.fullmatch(name) for name in leaf.path):
+        documents = [reduce(lambda inner, name: {name: inner}, reversed(leaf.path), one) for one in _wanted(leaf)]
+        return f"{payload} @> ANY({parameters.bind(documents)}::jsonb[])"
+    members = parameters.bind([msgspec.json.encode(one).decode() for one in leaf.values])
+    operator = {Equal: "= ANY", AnyOf: "@> ANY", All: "@> ALL"}[type(leaf)]
+    return f"{_value(leaf.path, parameters, payload)} {operator}({members}::text[]::jsonb[])"
+
+
+def _wanted(leaf: Equal | AnyOf | All) -> list[Any]:
+    """What the field may contain, of which one is enough: an array contains others, a scalar itself only."""
+    match leaf:
+        case Equal(_, values):
+            return list(values)
+        case AnyOf(_, values):
+            return [*values, *([one] for one in values)]
+        case All(_, values):
+            distinct = {(isinstance(one, bool), one) for one in values}
+            return [list(values), *(values[:1] if len(distinct) == 1 else ())]
+
+
+def _compare(value: str, operator: str, bound: float | datetime, parameters: Parameters) -> str:
+    if isinstance(bound, datetime):
+        return f"payload_time({value}) {operator} {parameters.bind(bound)}::timestamptz"
+    return f"payload_number({value}) {operator} {parameters.bind(Decimal(str(bound)))}::numeric"
+
+
+def _words(value: str, query: str, text: str, parameters: Parameters, language: str) -> str:
+    by = f"{parameters.bind(language)}::regconfig"
+    return f"payload_words({by}, {value}) @@ {query}({by}, {parameters.bind(_SLASH.sub(' ', text))}::text)"
+
+
+def _prefix(value: str, text: str, parameters: Parameters) -> str:
+    """By the start that is indexed, and if that is not enough by the whole string."""
+    start = f'payload_start({value}) COLLATE "C" ^@ {parameters.bind(text[:_START])}::text'
+    return start if len(text) <= _START else f"{start} AND ({value} #>> '{{}}') ^@ {parameters.bind(text)}::text"
