@@ -6,6 +6,7 @@ from pathlib import Path
 from embedding_studio.inference.deployment import DeploymentService
 from embedding_studio.inference.jobs import DEPLOY
 from embedding_studio.ml.clip import export_clip
+from embedding_studio.ml.cross import export_cross_encoder
 from embedding_studio.ml.export import export_encoder
 from embedding_studio.sdk import EncoderSource
 from embedding_studio.tasks import Handler, Job
@@ -19,7 +20,7 @@ def handlers(deployments: DeploymentService) -> dict[Job, Handler]:
 
 
 def export_missing(sources: Sequence[EncoderSource], folder: Path) -> None:
-    """Export the encoders that are not in `folder` yet.
+    """Export the models that are not in `folder` yet.
 
     Raises:
         UnavailableError: A model cannot be loaded.
@@ -32,3 +33,5 @@ def export_missing(sources: Sequence[EncoderSource], folder: Path) -> None:
                 export_encoder(source.model, folder / source.key, **prompts)
             case "clip":
                 export_clip(source.model, folder / source.key)
+            case "pair":
+                export_cross_encoder(source.model, folder / source.key)

@@ -1,20 +1,23 @@
-"""The encoders of this process: loaded when first needed, then kept."""
+"""The models of this process, and who waits for which."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from embedding_studio.inference.batcher import Batcher
-from embedding_studio.inference.errors import BrokenModelError, EncoderNotReadyError, NoEncoderError
+from embedding_studio.inference.cross import OnnxCrossEncoder, Pair
+from embedding_studio.inference.errors import NoEncoderError
+from embedding_studio.inference.loading import Shelf, is_exported
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.settings import InferenceSettings
 from embedding_studio.kernel.encoder import TextKind
-from embedding_studio.kernel.errors import InvalidError, UnavailableError
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, EncoderSource
 
 __all__ = ["Encoders"]
@@ -24,15 +27,16 @@ _BULK_WAITING = 32
 
 
 class Encoders:
-    """Interactive requests share micro-batches; bulk has a thread of its own and never delays them in a queue."""
+    """Interactive requests share micro-batches; bulk and scores have threads of their own and never delay them."""
 
     def __init__(self, settings: InferenceSettings) -> None:
         self._settings = settings
         self._interactive = ThreadPoolExecutor(1, "encode")
         self._bulk = ThreadPoolExecutor(1, "encode-bulk")
+        self._scoring = ThreadPoolExecutor(1, "score")
         self._bulk_waiting = 0
-        self._loading = asyncio.Lock()
-        self._loaded: dict[EncoderSource, tuple[OnnxEncoder, Batcher]] = {}
+        self._encoders = Shelf(settings.encoders, self._read_encoder)
+        self._cross_encoders = Shelf(settings.encoders, self._read_cross_encoder)
 
     async def dimensions_of(self, plugin: EmbeddingPlugin) -> int:
         """Of the plugin's encoder.
@@ -43,7 +47,7 @@ class Encoders:
         """
         if plugin.encoder is None:
             raise NoEncoderError
-        encoder, _ = await self._load(plugin.encoder.build())
+        encoder, _ = await self._encoders.get(plugin.encoder.build())
         return encoder.description.dimensions
 
     async def encode(self, source: EncoderSource, texts: Sequence[str], kind: TextKind) -> NDArray[np.float32]:
@@ -55,10 +59,10 @@ class Encoders:
             UnavailableError: Too many texts, or large batches of them, wait already.
             TimeoutError: The vectors did not come in time.
         """
-        encoder, batcher = await self._load(source)
+        encoder, batcher = await self._encoders.get(source)
         if len(texts) <= _INTERACTIVE:
             async with asyncio.timeout(self._settings.timeout):
-                return await batcher.encode(texts, kind)
+                return await batcher.run(texts, kind)
         return await self._in_bulk(partial(encoder.encode, list(texts), kind))
 
     async def encode_images(self, source: EncoderSource, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -74,8 +78,26 @@ class Encoders:
             BrokenModelError: What is stored of the encoder is not what was exported.
             UnavailableError: Too many large batches wait already.
         """
-        encoder, _ = await self._load(source)
+        encoder, _ = await self._encoders.get(source)
         return await self._in_bulk(partial(encoder.encode_images, list(images)))
+
+    async def score_pairs(self, source: EncoderSource, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """How well each text answers the query, float32 (texts,) in 0..1.
+
+        Args:
+            source: Of kind `pair`.
+            query: In words.
+            texts: At most a few hundred; each costs as much as a text to embed.
+
+        Raises:
+            EncoderNotReadyError: The model was not exported yet.
+            BrokenModelError: What is stored of the model is not what was exported.
+            UnavailableError: Too many texts wait already.
+            TimeoutError: The scores did not come in time, or the model is still being loaded.
+        """
+        async with asyncio.timeout(self._settings.score_timeout):
+            batcher = await self._cross_encoders.get(source)
+            return await batcher.run([(query, text) for text in texts], None)
 
     async def tokenizer_of(self, source: EncoderSource) -> Tokenizer:
         """The encoder's own tokenizer, not to be changed; it cuts where the encoder does.
@@ -84,7 +106,7 @@ class Encoders:
             EncoderNotReadyError: The encoder was not exported yet.
             BrokenModelError: What is stored of the encoder is not what was exported.
         """
-        encoder, _ = await self._load(source)
+        encoder, _ = await self._encoders.get(source)
         return encoder.tokenizer
 
     async def _in_bulk(self, encode: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -98,35 +120,23 @@ class Encoders:
 
     def missing(self, sources: Sequence[EncoderSource]) -> list[EncoderSource]:
         """Those that were not exported yet."""
-        return [source for source in sources if not (self._settings.encoders / source.key / "encoder.json").exists()]
+        return [source for source in sources if not is_exported(self._settings.encoders, source)]
 
     def close(self) -> None:
         """Let no new text in."""
         self._interactive.shutdown(wait=False, cancel_futures=True)
         self._bulk.shutdown(wait=False, cancel_futures=True)
+        self._scoring.shutdown(wait=False, cancel_futures=True)
 
-    async def _load(self, source: EncoderSource) -> tuple[OnnxEncoder, Batcher]:
-        if source in self._loaded:
-            return self._loaded[source]
-        async with self._loading:
-            if source not in self._loaded:
-                if self.missing([source]):
-                    raise EncoderNotReadyError(source.model)
-                encoder = await self._read(source)
-                batcher = Batcher(
-                    encoder.encode,
-                    executor=self._interactive,
-                    waiting_texts=self._settings.waiting_texts,
-                )
-                self._loaded[source] = (encoder, batcher)
-        return self._loaded[source]
+    def _read_encoder(self, folder: Path) -> tuple[OnnxEncoder, Batcher[str, TextKind]]:
+        encoder = OnnxEncoder.load(folder, threads=self._settings.threads)
+        waiting = self._settings.waiting_texts
+        return encoder, Batcher(encoder.encode, executor=self._interactive, waiting_texts=waiting)
 
-    async def _read(self, source: EncoderSource) -> OnnxEncoder:
-        try:
-            return await asyncio.to_thread(
-                OnnxEncoder.load,
-                self._settings.encoders / source.key,
-                threads=self._settings.threads,
-            )
-        except InvalidError as error:
-            raise BrokenModelError(error.detail) from error
+    def _read_cross_encoder(self, folder: Path) -> Batcher[Pair, None]:
+        cross_encoder = OnnxCrossEncoder.load(folder, threads=self._settings.threads)
+
+        def score(pairs: Sequence[Pair], _kind: None) -> NDArray[np.float32]:
+            return cross_encoder.score(pairs)
+
+        return Batcher(score, executor=self._scoring, waiting_texts=self._settings.waiting_pairs)

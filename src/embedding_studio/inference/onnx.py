@@ -1,9 +1,8 @@
 """Texts and images to vectors in process: tokenizers and ONNX Runtime, no torch."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +11,21 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from embedding_studio.inference.exported import (
+    compare,
+    open_session,
+    open_tokenizer,
+    read_canaries,
+    read_description,
+    unreadable,
+)
+from embedding_studio.inference.tokens import batches, padded
 from embedding_studio.kernel.encoder import EncoderDescription, TextKind
-from embedding_studio.kernel.errors import InvalidError, UnavailableError
+from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["OnnxEncoder", "batches"]
+__all__ = ["OnnxEncoder"]
 
-TOKENS_PER_BATCH = 1_024
-TEXTS_PER_BATCH = 32
 IMAGES_PER_BATCH = 8
-CANARY_TOLERANCE = 1e-3
 
 Vectors = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -60,16 +65,12 @@ class OnnxEncoder:
             UnavailableError: A file is not there (yet).
             InvalidError: A file is not the one that was described, or the canaries come out otherwise.
         """
-        description = _read_description(folder)
-        _check_hash(folder / "tokenizer.json", description.tokenizer_sha256)
-        _check_hash(folder / "model.onnx", description.graph_sha256)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(description.max_length)
-        image_session = _image_session(folder, description, threads)
-        encoder = cls(description, tokenizer, _session(folder / "model.onnx", threads), image_session)
-        encoder.check(*_read_canaries(folder))
-        if image_session:
+        description = read_description(folder, EncoderDescription)
+        tokenizer = open_tokenizer(folder, description)
+        session = open_session(folder / "model.onnx", description.graph_sha256, threads=threads)
+        encoder = cls(description, tokenizer, session, _image_session(folder, description, threads))
+        encoder.check(*read_canaries(folder, _canaries))
+        if description.image_graph_sha256:
             encoder.check_images(*_read_image_canaries(folder))
         return encoder
 
@@ -116,11 +117,8 @@ class OnnxEncoder:
                 )
 
     def _run(self, tokens: list[list[int]]) -> Vectors:
-        input_ids = np.zeros((len(tokens), max(1, *map(len, tokens))), np.int64)
-        attention_mask = np.zeros_like(input_ids)
-        for row, ids in enumerate(tokens):
-            input_ids[row, : len(ids)] = ids
-            attention_mask[row, : len(ids)] = 1
+        input_ids = padded(tokens)
+        attention_mask = padded([[1] * len(ids) for ids in tokens])
         (vectors,) = self._session.run(["embedding"], {"input_ids": input_ids, "attention_mask": attention_mask})
         return np.asarray(vectors, np.float32)
 
@@ -130,71 +128,21 @@ class OnnxEncoder:
         Raises:
             InvalidError: A number differs by more than 1e-3.
         """
-        self._compare(self.encode(texts, "item"), expected)
+        compare(self.encode(texts, "item"), expected, self.description.source)
 
     def check_images(self, images: Sequence[Pixels], expected: Vectors) -> None:
         """Compare the vectors of image canaries, as `check` does."""
-        self._compare(self.encode_images(images), expected)
-
-    def _compare(self, vectors: Vectors, expected: Vectors) -> None:
-        difference = np.abs(vectors - expected).max() if vectors.shape == expected.shape else np.inf
-        if not difference <= CANARY_TOLERANCE:
-            raise InvalidError(f"{self.description.source}: canaries differ by {difference:.1e} from the export's")
-
-
-def batches(lengths: Sequence[int]) -> Iterator[npt.NDArray[np.int64]]:
-    """Group texts of like length, longest first, so that little is padded.
-
-    Args:
-        lengths: Tokens of each text.
-
-    Yields:
-        Positions in `lengths`; every position once. A batch of more than one text holds at most `TEXTS_PER_BATCH` of
-        them and, padded to its longest, at most `TOKENS_PER_BATCH` tokens.
-    """
-    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
-    start = 0
-    while start < len(order):
-        size = min(TEXTS_PER_BATCH, TOKENS_PER_BATCH // max(1, lengths[order[start]]))
-        yield order[start : start + max(1, size)]
-        start += max(1, size)
-
-
-def _session(graph: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that wait by spinning would take the cores from PostgreSQL between two searches.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        compare(self.encode_images(images), expected, self.description.source)
 
 
 def _image_session(folder: Path, description: EncoderDescription, threads: int) -> ort.InferenceSession | None:
     if description.image_graph_sha256 is None:
         return None
-    _check_hash(folder / "image.onnx", description.image_graph_sha256)
-    return _session(folder / "image.onnx", threads)
+    return open_session(folder / "image.onnx", description.image_graph_sha256, threads=threads)
 
 
-def _read_description(folder: Path) -> EncoderDescription:
-    path = folder / "encoder.json"
-    try:
-        return EncoderDescription.read(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except (TypeError, ValueError) as error:
-        raise InvalidError(f"{folder.name}/encoder.json describes no encoder: {error}") from error
-
-
-def _read_canaries(folder: Path) -> tuple[list[str], Vectors]:
-    path = folder / "canaries.json"
-    try:
-        canaries = json.loads(path.read_text(encoding="utf-8"))
-        return canaries["texts"], np.asarray(canaries["vectors"], np.float32)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidError(f"{folder.name}/canaries.json holds no canaries: {error}") from error
+def _canaries(content: Any) -> tuple[list[str], Vectors]:
+    return content["texts"], np.asarray(content["vectors"], np.float32)
 
 
 def _read_image_canaries(folder: Path) -> tuple[list[Pixels], Vectors]:
@@ -203,20 +151,6 @@ def _read_image_canaries(folder: Path) -> tuple[list[Pixels], Vectors]:
         canaries = load_file(path)
         return list(canaries["images"]), canaries["vectors"]
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except (KeyError, SafetensorError) as error:
         raise InvalidError(f"{folder.name}/{path.name} holds no canaries: {error}") from error
-
-
-def _check_hash(path: Path, sha256: str) -> None:
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if found != sha256:
-        raise InvalidError(f"{path.parent.name}/{path.name} is not the file that encoder.json describes")
-
-
-def _unreadable(path: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}")

@@ -179,6 +179,15 @@ class EmbeddingService:
             raise NoEncoderError
         return await self._encoders.encode_images(source, images)
 
+    async def score_pairs(self, source: EncoderSource, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """How well each text answers the query, by the cross-encoder of the source, float32 (texts,) in 0..1.
+
+        Raises:
+            UnavailableError: The cross-encoder is not ready, or busy beyond its limit.
+            TimeoutError: It did not answer in time.
+        """
+        return await self._encoders.score_pairs(source, query, texts)
+
     async def embed(
         self,
         collection: Collection,

@@ -40,7 +40,8 @@ def export_clip(source: str, folder: Path) -> EncoderDescription:
         InvalidError: The model is no CLIP, or its export computes other vectors.
         ConflictError: The folder holds another encoder.
     """
-    return publish(folder, (source, "", ""), lambda draft: _write(_load(source), source, draft))
+    wanted = {"source": source, "query_prompt": "", "item_prompt": ""}
+    return publish(folder, EncoderDescription, wanted, lambda draft: _write(_load(source), source, draft))
 
 
 def _load(source: str) -> SentenceTransformer:
@@ -52,7 +53,7 @@ def _load(source: str) -> SentenceTransformer:
 
 
 def _write(model: SentenceTransformer, source: str, folder: Path) -> None:
-    write_tokenizer(model, folder / "tokenizer.json")
+    write_tokenizer(model.tokenizer, folder / "tokenizer.json")
     write_graph(model, folder / "model.onnx")
     size, mean, deviation = _image_side(model)
     write_image_graph(model, folder / "image.onnx", size=size, mean=mean, deviation=deviation)

@@ -1,5 +1,6 @@
 """From a base model to the folder that `inference` serves."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
 
@@ -34,12 +35,12 @@ def export_encoder(source: str, folder: Path, *, query_prompt: str = "", item_pr
         InvalidError: The model is of a kind that we cannot serve, or its export computes other vectors.
         ConflictError: The folder holds another encoder.
     """
-    wanted = (source, query_prompt, item_prompt)
-    return publish(folder, wanted, lambda draft: _write(load_model(source), wanted, draft))
+    wanted = {"source": source, "query_prompt": query_prompt, "item_prompt": item_prompt}
+    return publish(folder, EncoderDescription, wanted, lambda draft: _write(load_model(source), wanted, draft))
 
 
-def _write(model: SentenceTransformer, wanted: tuple[str, str, str], folder: Path) -> None:
-    write_tokenizer(model, folder / "tokenizer.json")
+def _write(model: SentenceTransformer, wanted: Mapping[str, str], folder: Path) -> None:
+    write_tokenizer(model.tokenizer, folder / "tokenizer.json")
     write_graph(model, folder / "model.onnx")
     description = _describe(model, wanted, folder)
     write_canaries(model, description.item_prompt, folder / "canaries.json")
@@ -47,12 +48,11 @@ def _write(model: SentenceTransformer, wanted: tuple[str, str, str], folder: Pat
     description.write(folder / "encoder.json")
 
 
-def _describe(model: SentenceTransformer, wanted: tuple[str, str, str], folder: Path) -> EncoderDescription:
-    source, query_prompt, item_prompt = wanted
+def _describe(model: SentenceTransformer, wanted: Mapping[str, str], folder: Path) -> EncoderDescription:
     return EncoderDescription(
-        source=source,
-        query_prompt=query_prompt,
-        item_prompt=item_prompt,
+        source=wanted["source"],
+        query_prompt=wanted["query_prompt"],
+        item_prompt=wanted["item_prompt"],
         pooling=_pooling(model),
         max_length=max_length(model),
         normalize=any(isinstance(module, Normalize) for module in model.children()),

@@ -2,24 +2,28 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from embedding_studio.kernel.encoder import EncoderDescription
+from embedding_studio.kernel.encoder import CrossEncoderDescription, EncoderDescription
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.kernel.ids import new_id
 
 __all__ = ["publish", "sha256"]
 
+D = TypeVar("D", EncoderDescription, CrossEncoderDescription)
 
-def publish(folder: Path, wanted: tuple[str, str, str], write: Callable[[Path], None]) -> EncoderDescription:
+
+def publish(folder: Path, kind: type[D], wanted: Mapping[str, str], write: Callable[[Path], None]) -> D:
     """Let `write` fill a draft that becomes `folder` in one step; where the folder is there already, read it alone.
 
     Of several at once the first to end wins, and all return the same.
 
     Args:
         folder: Does not exist yet, or holds an export.
-        wanted: Source, query prompt and item prompt of the export.
+        kind: Of the description in `encoder.json`.
+        wanted: What the description must say, such as its source.
         write: Is given an empty folder, in which it writes `encoder.json` last.
 
     Raises:
@@ -33,7 +37,7 @@ def publish(folder: Path, wanted: tuple[str, str, str], write: Callable[[Path], 
             _rename(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    return _read(folder, wanted)
+    return _read(folder, kind, wanted)
 
 
 def sha256(path: Path) -> str:
@@ -50,8 +54,8 @@ def _rename(draft: Path, folder: Path) -> None:
             raise
 
 
-def _read(folder: Path, wanted: tuple[str, str, str]) -> EncoderDescription:
-    description = EncoderDescription.read(folder / "encoder.json")
-    if (description.source, description.query_prompt, description.item_prompt) != wanted:
+def _read(folder: Path, kind: type[D], wanted: Mapping[str, str]) -> D:
+    description = kind.read(folder / "encoder.json")
+    if any(getattr(description, name) != value for name, value in wanted.items()):
         raise ConflictError(f"{folder.name} holds the export of {description.source} with other prompts or weights")
     return description

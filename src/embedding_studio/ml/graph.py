@@ -1,4 +1,4 @@
-"""A sentence-transformers model as ONNX graphs: one for texts, one for images."""
+"""Models as ONNX graphs: one for texts, one for images, one for pairs of texts."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-__all__ = ["OPSET", "write_graph", "write_image_graph"]
+__all__ = ["OPSET", "write_graph", "write_image_graph", "write_pair_graph"]
 
 OPSET = 17
 
@@ -52,6 +52,23 @@ class _FinishedImageVectors(torch.nn.Module):
         return vectors
 
 
+class _FinishedScores(torch.nn.Module):
+    """Tokens of pairs in, scores between 0 and 1 out."""
+
+    def __init__(self, model: torch.nn.Module, padding_id: int) -> None:
+        super().__init__()
+        self.model = model
+        self.padding_id = padding_id
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        input_ids = torch.where(attention_mask > 0, input_ids, self.padding_id)
+        segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **segments).logits
+        return torch.sigmoid(logits).squeeze(-1)
+
+
 def write_graph(model: SentenceTransformer, path: Path) -> None:
     """Write `input_ids`, `attention_mask` (int64: batch, sequence) → `embedding` (float32: batch, dimensions)."""
     example = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -76,15 +93,35 @@ def write_image_graph(
     _write(_FinishedImageVectors(model, mean, deviation), {"pixels": (example, {0: "batch"})}, path)
 
 
-def _write(module: torch.nn.Module, inputs: Mapping[str, tuple[torch.Tensor, dict[int, str]]], path: Path) -> None:
+def write_pair_graph(model: torch.nn.Module, path: Path, *, names: Sequence[str], padding_id: int) -> None:
+    """Write the inputs of these names (int64: batch, sequence) → `score` (float32: batch), in 0..1.
+
+    Args:
+        model: Gives a pair of texts one logit.
+        path: Of the graph.
+        names: `input_ids`, `attention_mask` and, where the model tells the texts apart by it, `token_type_ids`.
+        padding_id: What the model expects behind the mask.
+    """
+    example = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    inputs = {name: (example, {0: "batch", 1: "sequence"}) for name in names}
+    _write(_FinishedScores(model, padding_id), inputs, path, output="score")
+
+
+def _write(
+    module: torch.nn.Module,
+    inputs: Mapping[str, tuple[torch.Tensor, dict[int, str]]],
+    path: Path,
+    *,
+    output: str = "embedding",
+) -> None:
     with torch.no_grad(), _known_warnings():
         torch.onnx.export(
-            module,
+            module.eval(),  # the exporter would put a module in training back into training, with all that is in it
             tuple(example for example, _ in inputs.values()),
             path,
             input_names=list(inputs),
-            output_names=["embedding"],
-            dynamic_axes={name: axes for name, (_, axes) in inputs.items()} | {"embedding": {0: "batch"}},
+            output_names=[output],
+            dynamic_axes={name: axes for name, (_, axes) in inputs.items()} | {output: {0: "batch"}},
             opset_version=OPSET,
             dynamo=False,
         )

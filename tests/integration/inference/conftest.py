@@ -7,9 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from clip import SIZE, save_clip
+from cross_encoder import save_cross_encoder
 from embedding_studio.inference.actors import export_missing
 from embedding_studio.ml.export import export_encoder
 from embedding_studio.sdk.encoder import ClipEncoder, EncoderSource
+from embedding_studio.sdk.rankers import CrossEncoderRerank
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,19 @@ def clip_folder(clip_source: EncoderSource, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("exports")
     export_missing([clip_source], folder)
     return folder / clip_source.key
+
+
+@pytest.fixture(scope="session")
+def cross_source(tmp_path_factory: pytest.TempPathFactory) -> EncoderSource:
+    return CrossEncoderRerank(model=save_cross_encoder(tmp_path_factory.mktemp("cross") / "model")).build()
+
+
+@pytest.fixture(scope="session")
+def cross_folder(cross_source: EncoderSource, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of a tiny cross-encoder, in a folder that holds no other."""
+    folder = tmp_path_factory.mktemp("exports")
+    export_missing([cross_source], folder)
+    return folder / cross_source.key
 
 
 @pytest.fixture

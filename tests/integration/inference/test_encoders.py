@@ -129,3 +129,44 @@ async def test_the_tokenizer_splits_texts_for_the_encoder(clips: Encoders, clip_
     assert all(len(tokenizer.encode(piece).ids) <= 24 for piece in pieces)
     with pytest.raises(ValueError, match="the model takes 24 tokens"):
         TokenSplitter(25).build(tokenizer)
+
+
+@pytest.fixture
+async def crosses(cross_folder: Path) -> AsyncIterator[Encoders]:
+    found = Encoders(InferenceSettings(encoders=cross_folder.parent, threads=1, waiting_pairs=16, score_timeout=5))
+    yield found
+    found.close()
+
+
+async def test_pairs_are_scored(crosses: Encoders, cross_source: EncoderSource) -> None:
+    scores = await crosses.score_pairs(cross_source, "a film", TEXTS)
+    one_by_one = [await crosses.score_pairs(cross_source, "a film", [text]) for text in TEXTS]
+    assert scores.shape == (12,)
+    assert np.abs(scores - np.concatenate(one_by_one)).max() <= 1e-6
+
+
+async def test_pairs_that_are_too_many_are_refused(crosses: Encoders, cross_source: EncoderSource) -> None:
+    with pytest.raises(UnavailableError, match="too many texts"):
+        await crosses.score_pairs(cross_source, "a film", ["a text"] * 17)
+    assert (await crosses.score_pairs(cross_source, "a film", ["a text"] * 16)).shape == (16,)
+
+
+async def test_a_cross_encoder_that_was_not_exported_is_not_ready(own: Encoders, cross_source: EncoderSource) -> None:
+    with pytest.raises(EncoderNotReadyError, match="embedding-studio export"):
+        await own.score_pairs(cross_source, "a film", ["a text"])
+
+
+async def test_scores_that_do_not_come_in_time_are_not_waited_for(
+    crosses: Encoders, cross_source: EncoderSource
+) -> None:
+    await crosses.score_pairs(cross_source, "a film", ["a text"])
+    go = threading.Event()
+    crosses._scoring.submit(go.wait, 10)
+    crosses._settings = crosses._settings.model_copy(update={"score_timeout": 0.01})
+    try:
+        with pytest.raises(TimeoutError):
+            await crosses.score_pairs(cross_source, "a film", ["a text"])
+    finally:
+        go.set()
+    crosses._settings = crosses._settings.model_copy(update={"score_timeout": 5})
+    assert (await crosses.score_pairs(cross_source, "a film", ["a text"])).shape == (1,)
