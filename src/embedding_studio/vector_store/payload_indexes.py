@@ -1,4 +1,8 @@
-"""The indexes on a collection's items that answer filters."""
+"""The indexes on a collection's items that answer filters.
+
+Those of the kind `gin` take new entries at once: the list of entries that wait, which is their default, would be read
+from end to end by every query.
+"""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -8,17 +12,17 @@ from embedding_studio.vector_store.filters import parse_path
 
 __all__ = ["definitions"]
 
-_PAYLOAD = "USING gin (payload jsonb_path_ops)"
+_PAYLOAD = "USING gin (payload jsonb_path_ops) WITH (fastupdate = off)"
 _ON_FIELD: Mapping[FieldKind, str] = {
     "keyword": 'USING btree ((payload_start(payload #> {path})) COLLATE "C")',
     "number": "USING btree (payload_number(payload #> {path}))",
     "time": "USING btree (payload_time(payload #> {path}))",
-    "text": "USING gin (payload_words({language}::regconfig, payload #> {path}))",
+    "text": "USING gin (payload_words({language}::regconfig, payload #> {path})) WITH (fastupdate = off)",
 }
 
 
 def definitions(items_table: str, fields: Mapping[str, FieldKind], language: str) -> dict[str, str]:
-    """What follows `CREATE INDEX name ON table`, by name; another definition always has another name.
+    """What follows `CREATE INDEX name ON table`, by name; where that of a field changes, its name does.
 
     Args:
         items_table: Its name, quoted or not.
