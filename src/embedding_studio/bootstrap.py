@@ -29,7 +29,7 @@ from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import EncoderSource, PluginRegistry, find_plugins
-from embedding_studio.search import SearchService
+from embedding_studio.search import Asking, Rankers, RecallMeter, Retriever, SearchService, Windows
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
@@ -44,7 +44,7 @@ from embedding_studio.upsertion import (
     Tidier,
     UpsertionService,
 )
-from embedding_studio.vector_store import Catalog, CollectionService, IndexVersions, ItemStore
+from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexVersions, ItemStore
 
 __all__ = ["Container", "encoder_sources", "open_container"]
 
@@ -105,6 +105,10 @@ class Container:
         return IndexVersions(self.pool)
 
     @cached_property
+    def indexes(self) -> Indexes:
+        return Indexes(self.pool, self.settings.vector_store)
+
+    @cached_property
     def items(self) -> ItemStore:
         return ItemStore(self.pool, self.versions)
 
@@ -154,13 +158,22 @@ class Container:
         )
 
     @cached_property
+    def meter(self) -> RecallMeter:
+        return RecallMeter(self.pool, self.settings.vector_store)
+
+    @cached_property
     def searches(self) -> SearchService:
+        retriever = Retriever(self.pool, self.settings.vector_store, self.meter)
         return SearchService(
             pool=self.pool,
             collections=self.collections,
-            embeddings=self.embeddings,
+            asking=Asking(
+                pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items
+            ),
+            retriever=retriever,
+            windows=Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock)),
+            items=self.items,
             clickstream=self.clickstream,
-            settings=self.settings.vector_store,
         )
 
     @cached_property
@@ -190,9 +203,7 @@ class Container:
 
     @cached_property
     def optimizer(self) -> Optimizer:
-        return Optimizer(
-            pool=self.pool, collections=self.collections, tasks=self.tasks, settings=self.settings.vector_store
-        )
+        return Optimizer(pool=self.pool, collections=self.collections, tasks=self.tasks, indexes=self.indexes)
 
     @cached_property
     def ingester(self) -> Ingester:
@@ -212,6 +223,7 @@ class Container:
             collections=self.collections,
             preparers=self.preparers,
             embedder=self.embedder,
+            indexes=self.indexes,
             settings=self.settings.upsertion,
             store_settings=self.settings.vector_store,
         )
@@ -261,5 +273,6 @@ async def open_container(
             working = container.plugins.working()
             await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
             yield container
+            await container.meter.close()
         finally:
             encoders.close()

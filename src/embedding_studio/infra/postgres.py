@@ -10,13 +10,15 @@ from asyncpg.pool import PoolConnectionProxy
 from pgvector import Vector
 from pydantic import BaseModel, Field, SecretStr
 
-__all__ = ["Connection", "Pool", "PostgresSettings", "open_pool", "quote"]
+__all__ = ["Connection", "Pool", "PostgresSettings", "Record", "open_pool", "quote", "set_for_session"]
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Record: TypeAlias = asyncpg.Record
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 else:
     Pool = asyncpg.Pool
+    Record = asyncpg.Record
     Connection = asyncpg.Connection
 
 # `vector` is an extension's type: before the server has loaded it, its parameters are accepted as placeholders.
@@ -39,6 +41,22 @@ class PostgresSettings(BaseModel):
     acquire_timeout: float = Field(default=10.0, gt=0, description="seconds a request waits for a free connection")
 
 
+class _Connection(asyncpg.Connection):
+    """Remembers what was set for its session."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.session: dict[str, str] = {}
+
+
+async def set_for_session(connection: Connection, name: str, value: str) -> None:
+    """Make a setting of the connection's session, unless it is made already; not inside a transaction."""
+    session: dict[str, str] = connection.session  # type: ignore[union-attr]  # every connection of our pools has it
+    if session.get(name) != value:
+        await connection.execute("SELECT set_config($1, $2, false)", name, value)
+        session[name] = value
+
+
 class _Pool(Pool):
     """A pool nobody waits for without end: past `acquire_timeout` seconds a wait for a connection is a TimeoutError."""
 
@@ -49,7 +67,7 @@ class _Pool(Pool):
             max_queries=50_000,
             max_inactive_connection_lifetime=300.0,
             loop=None,
-            connection_class=asyncpg.Connection,
+            connection_class=_Connection,
             record_class=asyncpg.Record,
             **options,
         )

@@ -1,24 +1,26 @@
 """A search, its pages and what it answers."""
 
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.sdk import Metric
-from embedding_studio.vector_store import Filter, Hit, Total, score_of
+from embedding_studio.sdk import Mode
+from embedding_studio.vector_store import FacetValue, Filter, Hit, SortKey, Total, Vector
 
-__all__ = ["MAX_LIMIT", "Found", "Mode", "PageStart", "Result", "SearchRequest", "fingerprint", "ranked"]
-
-Mode = Literal["vector", "lexical"]
+__all__ = ["MAX_LIMIT", "Candidate", "Found", "PageStart", "Place", "Result", "SearchRequest", "fingerprint"]
 
 MAX_LIMIT = 1000
 """Items of the largest page."""
 
 _MAX_SHOWN = 2**31
+
+Place = tuple[Sequence[Any], float, str]
+"""Sort values, distance and id of a hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,30 @@ class SearchRequest:
     """What is asked.
 
     Attributes:
-        text: Empty or None, with no `vector` either, lists the items that pass the filter.
+        text: Empty or None, with no vector, image or item either, lists the items that pass the filter.
+        vector: Given by the application.
+        image: An image file.
+        item_id: Find what is like this item, which is left out itself.
+        mode: None: as the collection has it.
         filter_tree: The filter as it came, for the session.
+        max_distance: Leave out what is further from the query's vector.
+        facets: Dotted paths whose values are counted over all that match.
+        with_vectors: Whether results carry their vectors.
         cursor: Where the page before ended.
         track: Whether a session is recorded.
     """
 
     text: str | None = None
     vector: Sequence[float] | None = None
+    image: bytes | None = None
+    item_id: str | None = None
     mode: Mode | None = None
     filter: Filter | None = None
     filter_tree: dict[str, Any] | None = None
+    sort: tuple[SortKey, ...] = ()
+    max_distance: float | None = None
+    facets: Sequence[str] = ()
+    with_vectors: bool = False
     limit: int = 10
     cursor: str | None = None
     user_id: str | None = None
@@ -48,55 +63,96 @@ class SearchRequest:
 class PageStart:
     """Where a page starts; the next page's start travels in the cursor.
 
-    The first page may come from an approximate index. Later pages compare all items, and leave out those that the
-    first page showed: so nothing is repeated, and what the index overlooked comes on the second page.
+    A ranked search first shows a window: candidates that an approximate index, a fusion or rankers put in order. Each
+    page makes the same window again and takes its slice. What follows is compared exactly, without what the window
+    showed: so nothing is repeated, and what the index overlooked comes behind the window.
 
     Attributes:
         fingerprint: Of the search that the pages belong to.
         model_version: The version that ranks all pages, also when another is deployed meanwhile.
+        window: How deep the window is; 0: there is none.
         shown: How many items the pages before showed.
-        approximate: How many of them came from an approximate first page.
-        after: Distance and id of the last hit of an exact page before.
+        after: The last hit of the page before, if that came from behind the window.
     """
 
     fingerprint: str
     model_version: int
+    window: int = 0
     shown: int = 0
-    approximate: int = 0
-    after: tuple[float, str] | None = None
+    after: Place | None = None
 
     def encode(self) -> str:
         """The start as a cursor."""
-        distance, item_id = self.after or (0.0, "")
-        return encode_cursor(self.fingerprint, self.model_version, self.shown, self.approximate, distance, item_id)
+        values, distance, item_id = self.after or ((), 0.0, "")
+        keys = msgspec.json.encode(values).decode()
+        return encode_cursor(self.fingerprint, self.model_version, self.window, self.shown, keys, distance, item_id)
 
     @classmethod
-    def decode(cls, cursor: str, expected: str) -> "PageStart":
+    def decode(cls, cursor: str, expected: str, *, sorted_by: int = 0) -> "PageStart":
         """The start that a cursor carries.
 
+        Args:
+            cursor: As it came.
+            expected: Fingerprint of the search.
+            sorted_by: How many sort keys the search has.
+
         Raises:
-            InvalidError: It is no cursor of the search with the fingerprint `expected`.
+            InvalidError: It is no cursor of this search.
         """
-        fields = decode_cursor(cursor, str, int, int, int, float, str)
-        found, model_version, shown, approximate, distance, item_id = fields
-        possible = 0 <= approximate <= min(shown, MAX_LIMIT) and shown < _MAX_SHOWN and model_version > 0
-        if found != expected or not possible:
-            raise InvalidError.at("cursor", "belongs to another search: query, filter and mode must stay as they were")
-        return cls(found, model_version, shown, approximate, (distance, item_id) if item_id else None)
+        fields = decode_cursor(cursor, str, int, int, int, str, float, str)
+        found, model_version, window, shown, keys, distance, item_id = fields
+        values = _values(keys)
+        possible = 0 <= window <= MAX_LIMIT and 0 <= shown < _MAX_SHOWN and model_version > 0
+        if found != expected or not possible or (item_id and len(values) != sorted_by):
+            raise InvalidError.at("cursor", "belongs to another search: query, filter, sort and mode must stay")
+        return cls(found, model_version, window, shown, (tuple(values), distance, item_id) if item_id else None)
+
+
+def _values(text: str) -> list[Any]:
+    try:
+        values = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        values = None
+    if not isinstance(values, list):
+        raise InvalidError.at("cursor", "is not a cursor of this list")
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item on its way to the results; the parts sum to its score.
+
+    Attributes:
+        rankers: The share of each ranker, by its name.
+    """
+
+    hit: Hit
+    vector: float = 0.0
+    lexical: float = 0.0
+    rankers: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """Higher is better."""
+        return self.vector + self.lexical + sum(self.rankers.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A hit at its position, from 1 over all pages; a higher score is better."""
+    """An item at its position, from 1 over all pages; a higher score is better."""
 
     position: int
-    score: float
-    hit: Hit
+    candidate: Candidate
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search answers; `mode` is None for a listing."""
+    """What a search answers; `mode` is None for a listing.
+
+    Attributes:
+        steps: What query processors made of the query, in their order.
+    """
 
     session_id: str | None
     mode: Mode | None
@@ -105,17 +161,21 @@ class Found:
     next_cursor: str | None
     model_version: int
     index_version: int
+    facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
+    steps: Sequence[Any] = ()
 
 
 def fingerprint(collection_id: int, request: SearchRequest, mode: Mode | None) -> str:
     """The same for all pages of one search, and for no other."""
-    identity = [collection_id, request.text, request.vector, mode, request.filter_tree]
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def ranked(hits: Sequence[Hit], *, shown_before: int, mode: Mode | None, metric: Metric) -> list[Result]:
-    """The hits with their positions and scores."""
-    return [
-        Result(position, score_of(hit.distance, metric) if mode == "vector" else 0.0 - hit.distance, hit)
-        for position, hit in enumerate(hits, shown_before + 1)
-    ]
+    identity = (
+        collection_id,
+        request.text,
+        request.vector,
+        request.image,
+        request.item_id,
+        mode,
+        request.filter_tree,
+        [(key.path, key.descending) for key in request.sort],
+        request.max_distance,
+    )
+    return hashlib.sha256(msgspec.msgpack.encode(identity, order="deterministic")).hexdigest()[:16]

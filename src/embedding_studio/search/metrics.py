@@ -1,8 +1,15 @@
 """What the search counts."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
-__all__ = ["SESSIONS_LOST"]
+__all__ = ["RECALL", "SESSIONS_LOST"]
+
+RECALL = Histogram(
+    "embedding_studio_search_recall",
+    "Share of the exact results that the approximate index found, of the searches that were repeated exactly",
+    ("collection", "selectivity"),
+    buckets=(0.5, 0.8, 0.9, 0.95, 0.97, 0.99, 1.0),
+)
 
 SESSIONS_LOST = Counter(
     "embedding_studio_sessions_lost",

@@ -1,35 +1,34 @@
-"""Searching: query to vector, vector to hits, hits to a recorded session."""
+"""Searching: a request to a plan, a plan to a page, a page to a recorded session."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pymongo.errors import PyMongoError
 
 from embedding_studio.clickstream import ClickstreamService, NewSession, Shown
-from embedding_studio.inference import EmbeddingService
 from embedding_studio.infra.postgres import Pool
-from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.search.domain import Found, Mode, PageStart, SearchRequest, fingerprint, ranked
+from embedding_studio.search.asking import Asking
+from embedding_studio.search.domain import Candidate, Found, PageStart, Result, SearchRequest, fingerprint
 from embedding_studio.search.metrics import SESSIONS_LOST
+from embedding_studio.search.planning import Plan, plan
+from embedding_studio.search.retrieving import Retriever
+from embedding_studio.search.window import Windows, unfused
 from embedding_studio.vector_store import (
     Collection,
     CollectionService,
+    FacetValue,
     Hit,
-    Nearest,
+    ItemStore,
+    Matches,
     Query,
     Total,
-    VectorStoreSettings,
-    Words,
-    checked_vector,
-    count,
+    count_facets,
     deletable_meanwhile,
-    find,
-    find_nearest,
-    list_items,
 )
 
 __all__ = ["SearchService"]
@@ -38,23 +37,26 @@ logger = logging.getLogger(__name__)
 
 
 class SearchService:
-    """Exact wherever few items match; the HNSW index otherwise, and never fewer results than there are."""
+    """Answers searches and counts, and records what was shown."""
 
     def __init__(
         self,
         *,
         pool: Pool,
         collections: CollectionService,
-        embeddings: EmbeddingService,
+        asking: Asking,
+        retriever: Retriever,
+        windows: Windows,
+        items: ItemStore,
         clickstream: ClickstreamService,
-        settings: VectorStoreSettings,
     ) -> None:
         self._pool = pool
         self._collections = collections
-        self._embeddings = embeddings
+        self._asking = asking
+        self._retriever = retriever
+        self._windows = windows
+        self._items = items
         self._clickstream = clickstream
-        self._exact_below = settings.exact_below
-        self._large: dict[str, Collection] = {}
 
     async def search(self, name: str, request: SearchRequest) -> Found:
         """Answer a search, and record what it showed.
@@ -66,21 +68,31 @@ class SearchService:
             InvalidError: The query does not fit the collection, or the cursor not the query.
         """
         collection = await self._collections.get(name)
-        mode = self._mode(collection, request)
-        start = _start(collection, request, mode)
+        way = await plan(collection, self._collections.plugin_of(collection), request)
+        start = _start(collection, request, way)
         with deletable_meanwhile(name):
-            query, total = await self._prepare(collection, request, mode, start)
-            hits, following = await self._page(collection, query, start, total, request.limit)
-        found = Found(
-            session_id=None,
-            mode=mode,
-            results=ranked(hits, shown_before=start.shown, mode=mode, metric=collection.metric),
-            total=total,
-            next_cursor=following.encode() if following else None,
-            model_version=start.model_version,
-            index_version=collection.index_version,
-        )
+            query, matches = await self._asking.query(collection, request, way, start.model_version)
+            candidates, total, following = await self._page(collection, way, query, matches, start, request.limit)
+            found = Found(
+                session_id=None,
+                mode=way.mode,
+                results=await self._results(collection, request, candidates, shown_before=start.shown),
+                total=total,
+                next_cursor=following.encode() if following else None,
+                model_version=start.model_version,
+                index_version=collection.index_version,
+                facets=await self._facets(collection, request.facets, query),
+                steps=way.processed.steps if way.processed else (),
+            )
         return replace(found, session_id=await self._record(collection, request, found)) if request.track else found
+
+    async def count(self, name: str, request: SearchRequest) -> Total:
+        """How many items a search would find over all its pages; counted to the end."""
+        collection = await self._collections.get(name)
+        way = await plan(collection, self._collections.plugin_of(collection), request)
+        with deletable_meanwhile(name):
+            query, _ = await self._asking.query(collection, request, way, collection.model_version)
+            return await self._retriever.total(collection, query, to_the_end=True)
 
     async def rank(
         self, collection: Collection, vector: NDArray[np.float32], *, limit: int, only: Sequence[str] | None = None
@@ -89,107 +101,61 @@ class SearchService:
 
         With `only`, those items alone are ranked, by the same distances.
         """
-        query = Query(Nearest(vector), only=only)
-        exact = only is not None or (await self._count(collection, query)).relation == "eq"
-        async with self._pool.acquire() as connection:
-            return await (find if exact else find_nearest)(connection, collection, query, limit=limit)
-
-    def _mode(self, collection: Collection, request: SearchRequest) -> Mode | None:
-        if request.vector is None and not request.text:
-            return None
-        if request.vector is not None:
-            if request.text or request.mode == "lexical":
-                raise InvalidError.at("query", "give a text or a vector; a vector has no lexical mode")
-            return "vector"
-        gives_vectors = self._collections.plugin_of(collection).gives_vectors
-        if gives_vectors and request.mode == "vector":
-            raise InvalidError.at(
-                "mode", "this collection's items bring their own vectors: query it by a vector, or lexically"
-            )
-        return request.mode or ("lexical" if gives_vectors else "vector")
-
-    async def _prepare(
-        self,
-        collection: Collection,
-        request: SearchRequest,
-        mode: Mode | None,
-        start: PageStart,
-    ) -> tuple[Query, Total]:
-        """Count while the text is embedded: the one waits for PostgreSQL, the other for a core."""
-        words = Query(Words(request.text) if mode == "lexical" and request.text else None, request.filter)
-        if mode != "vector":
-            return words, await self._count(collection, words)
-        counting = asyncio.create_task(self._count(collection, words))
-        try:
-            vector = await self._vector(collection, request, start.model_version)
-        except BaseException:
-            counting.cancel()
-            raise
-        return Query(Nearest(vector), request.filter), await counting
-
-    async def _vector(
-        self,
-        collection: Collection,
-        request: SearchRequest,
-        model_version: int,
-    ) -> NDArray[np.float32]:
-        if request.vector is not None:
-            return checked_vector(
-                request.vector,
-                dimensions=collection.dimensions,
-                metric=collection.metric,
-                place="query.vector",
-            )
-        vectors = await self._embeddings.embed(
-            collection,
-            [request.text or ""],
-            "query",
-            model_version=model_version,
-        )
-        return np.asarray(vectors[0], np.float32)
-
-    async def _count(self, collection: Collection, query: Query) -> Total:
-        """How many match; that a whole collection is large is remembered as long as the collection itself."""
-        whole = query.filter is None and not isinstance(query.ranking, Words)
-        if whole and self._large.get(collection.name) is collection:
-            return Total(self._exact_below, "gte")
-        async with self._pool.acquire() as connection:
-            total = await count(connection, collection, query, stop_at=self._exact_below)
-        if whole and total.relation == "gte":
-            self._large[collection.name] = collection
-        return total
+        hits, _ = await self._retriever.nearest(collection, Query(vector=vector, only=only), limit=limit)
+        return hits
 
     async def _page(
         self,
         collection: Collection,
+        way: Plan,
         query: Query,
+        matches: Matches | None,
         start: PageStart,
-        total: Total,
         limit: int,
-    ) -> tuple[list[Hit], PageStart | None]:
-        """The page's hits, and where the next page starts if there may be one."""
+    ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
+        """The page's items, how many match in all, and where the next page starts if there may be one."""
+        if not start.window:
+            counting = asyncio.create_task(self._retriever.total(collection, query))
+            hits = await self._retriever.page(collection, replace(query, after=start.after), limit=limit)
+            candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]
+            return candidates, await counting, _following(start, candidates, limit)
+        window = await self._windows.open(collection, way, query, matches, depth=start.window)
+        head = window.candidates[start.shown : start.shown + limit]
+        if len(head) == limit or window.is_all:
+            shown = start.shown + len(head)
+            more = len(head) == limit and (shown < len(window.candidates) or not window.is_all)
+            return head, window.total, replace(start, shown=shown) if more else None
+        behind = window.query_behind(query, start.after)
+        hits = await self._retriever.page(collection, behind, limit=limit - len(head))
+        candidates = [*head, *(window.behind(hit, way.mode, collection.metric) for hit in hits)]
+        return candidates, window.total, _following(start, candidates, limit)
+
+    async def _results(
+        self, collection: Collection, request: SearchRequest, candidates: Sequence[Candidate], *, shown_before: int
+    ) -> list[Result]:
+        parts = [(one.hit.item_id, one.hit.part_no) for one in candidates] if request.with_vectors else []
+        vectors = await self._items.part_vectors(collection, parts) if parts else {}
+        return [
+            Result(position, one, vectors.get((one.hit.item_id, one.hit.part_no)))
+            for position, one in enumerate(candidates, shown_before + 1)
+        ]
+
+    async def _facets(
+        self, collection: Collection, paths: Sequence[str], query: Query
+    ) -> dict[str, Sequence[FacetValue]]:
+        if not paths:
+            return {}
         async with self._pool.acquire() as connection:
-            if query.ranking is None:
-                hits = await list_items(connection, collection, replace(query, after=start.after), limit=limit)
-                return hits, _exact_next(start, hits, limit)
-            if isinstance(query.ranking, Nearest) and start.shown == 0 and total.relation == "gte":
-                hits = await find_nearest(connection, collection, query, limit=limit)
-                if len(hits) == limit:
-                    return hits, replace(start, shown=limit, approximate=limit)
-            if start.approximate:
-                shown = await find_nearest(connection, collection, query, limit=start.approximate)
-                query = replace(query, excluded=[hit.item_id for hit in shown])
-            hits = await find(connection, collection, replace(query, after=start.after), limit=limit)
-            return hits, _exact_next(start, hits, limit)
+            return await count_facets(connection, collection, query, paths)
 
     async def _record(self, collection: Collection, request: SearchRequest, found: Found) -> str | None:
         session = NewSession(
             collection=collection.name,
-            query={"text": request.text} if request.vector is None else {"vector": list(request.vector)},
+            query=_recorded(request),
             filter=request.filter_tree,
             user_id=request.user_id,
             meta=request.meta,
-            results=[Shown(result.hit.item_id, result.position, result.score) for result in found.results],
+            results=[Shown(one.candidate.hit.item_id, one.position, one.candidate.score) for one in found.results],
             mode=found.mode or "listing",
             model_version=found.model_version,
             index_version=found.index_version,
@@ -202,14 +168,23 @@ class SearchService:
             return None
 
 
-def _start(collection: Collection, request: SearchRequest, mode: Mode | None) -> PageStart:
-    identity = fingerprint(collection.id, request, mode)
-    if request.cursor is None:
-        return PageStart(identity, collection.model_version)
-    return PageStart.decode(request.cursor, identity)
+def _start(collection: Collection, request: SearchRequest, way: Plan) -> PageStart:
+    identity = fingerprint(collection.id, request, way.mode)
+    if request.cursor is not None:
+        return PageStart.decode(request.cursor, identity, sorted_by=len(request.sort))
+    window = way.window_of(request.limit) if not request.sort else 0
+    return PageStart(identity, collection.model_version, window)
 
 
-def _exact_next(start: PageStart, hits: list[Hit], limit: int) -> PageStart | None:
-    if len(hits) < limit:
+def _following(start: PageStart, candidates: Sequence[Candidate], limit: int) -> PageStart | None:
+    if len(candidates) < limit:
         return None
-    return replace(start, shown=start.shown + limit, after=(hits[-1].distance, hits[-1].item_id))
+    last = candidates[-1].hit
+    return replace(start, shown=start.shown + limit, after=(last.keys, last.distance, last.item_id))
+
+
+def _recorded(request: SearchRequest) -> dict[str, Any]:
+    """The query as the session keeps it; of an image, that there was one."""
+    given = {"text": request.text, "vector": request.vector, "item_id": request.item_id}
+    query = {name: value for name, value in given.items() if value is not None}
+    return query | ({"image": True} if request.image is not None else {}) or {"text": None}

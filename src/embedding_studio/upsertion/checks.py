@@ -35,12 +35,7 @@ def check_item(plugin: EmbeddingPlugin, collection: Collection, item: NewItem, p
         if len(encoded) > _LARGEST:
             raise InvalidError.at(f"{place}{name}", f"may have {_LARGEST:,} bytes as JSON")
     if plugin.gives_vectors:
-        checked_vector(
-            item.vector or (),
-            dimensions=collection.dimensions,
-            metric=collection.metric,
-            place=f"{place}vector",
-        )
+        checked_vector(item.vector or (), collection, place=f"{place}vector")
     elif item.vector is not None:
         raise InvalidError.at(f"{place}vector", "this collection's plugin makes the vectors itself")
 

@@ -21,13 +21,13 @@ from embedding_studio.vector_store import (
     Catalog,
     Collection,
     CollectionService,
+    Indexes,
     IndexVersion,
     IndexVersions,
     Item,
     ItemStore,
     VectorStoreSettings,
-    build_indexes,
-    lacks_indexes,
+    merge_terms,
 )
 
 __all__ = ["Estimate", "Reindexer"]
@@ -68,6 +68,7 @@ class Reindexer:
         collections: CollectionService,
         preparers: Preparers,
         embedder: Embedder,
+        indexes: Indexes,
         settings: UpsertionSettings,
         store_settings: VectorStoreSettings,
     ) -> None:
@@ -79,7 +80,7 @@ class Reindexer:
         self._preparers = preparers
         self._embedder = embedder
         self._settings = settings
-        self._index_from = store_settings.index_from
+        self._indexes = indexes
         self._seen_within = store_settings.seen_within
 
     async def estimate(self, collection: Collection) -> Estimate:
@@ -155,9 +156,12 @@ class Reindexer:
             if outage:
                 raise UnavailableError(outage)
             return failures, Verification()
-        await build_indexes(self._pool, collection, index.version, from_parts=self._index_from)
-        if await lacks_indexes(self._pool, collection, index.version, from_parts=self._index_from):
+        fields = self._collections.plugin_of(collection).fields
+        filled = _on(collection, index)
+        await self._indexes.build(filled, index.version, fields)
+        if await self._indexes.lacks(filled, index.version, fields):
             raise UnavailableError("the statement of an attempt that died still builds the index", retry_after=5)
+        await merge_terms(self._pool, filled, index.version)
         return [], await self._verify(collection, index, preparer)
 
     async def _verify(self, collection: Collection, index: IndexVersion, preparer: Preparer) -> Verification:
@@ -171,7 +175,7 @@ class Reindexer:
         still = [item.id for item in before if places.get(item.id) == item.place]
         return await verify(
             self._pool,
-            replace(collection, index_version=index.version, dimensions=index.dimensions),
+            _on(collection, index),
             stored={one: vectors[one] for one in still if one in vectors},
             again=again,
             least_recall=self._settings.verified_recall,
@@ -252,6 +256,11 @@ class Reindexer:
     def _source(self, collection: Collection) -> EncoderSource | None:
         encoder = self._collections.plugin_of(collection).encoder
         return encoder.build() if encoder else None
+
+
+def _on(collection: Collection, index: IndexVersion) -> Collection:
+    """The collection as it will be with the index in the place of the one that serves."""
+    return replace(collection, index_version=index.version, dimensions=index.dimensions, raised_ef_search=None)
 
 
 def _changes_encoder(collection: Collection, source: EncoderSource | None) -> bool:

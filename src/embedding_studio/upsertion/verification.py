@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 
 from embedding_studio.infra.postgres import Pool
-from embedding_studio.vector_store import Collection, Nearest, Query, Vector, find, find_nearest
+from embedding_studio.vector_store import Collection, Query, Vector, find, find_nearest
 
 __all__ = ["Verification", "verify"]
 
@@ -72,7 +72,7 @@ def _difference(one: Vector, other: Vector) -> float:
 
 
 async def _recall(pool: Pool, collection: Collection, vector: Vector) -> float:
-    query = Query(Nearest(vector))
+    query = Query(vector=vector)
     async with pool.acquire() as connection:
         exact = await find(connection, collection, query, limit=_NEAREST)
         found = await find_nearest(connection, collection, query, limit=_NEAREST)

@@ -1,5 +1,6 @@
 """Collections, their index versions, and items with their vectors in PostgreSQL."""
 
+from embedding_studio.vector_store.bm25 import Matches
 from embedding_studio.vector_store.catalog import Catalog
 from embedding_studio.vector_store.deletions import (
     delete_items,
@@ -29,55 +30,85 @@ from embedding_studio.vector_store.errors import (
     ReindexRunsError,
     deletable_meanwhile,
 )
-from embedding_studio.vector_store.filters import Filter, parse_filter
-from embedding_studio.vector_store.indexes import build_indexes, lacks_indexes, vacuum
+from embedding_studio.vector_store.facets import FacetValue
+from embedding_studio.vector_store.filters import And, Filter, parse_filter
+from embedding_studio.vector_store.indexes import Indexes
 from embedding_studio.vector_store.items import ItemStore, StoredItem
-from embedding_studio.vector_store.retrieval import Nearest, Query, Words, count, find, find_nearest, list_items
+from embedding_studio.vector_store.lexical import WordQuery, find_matches, items_with_phrases, parse_words
+from embedding_studio.vector_store.merging import is_fragmented, merge_terms
+from embedding_studio.vector_store.options import CollectionOptions
+from embedding_studio.vector_store.recall import Recall, note_recall, raise_ef_search, recalls
+from embedding_studio.vector_store.retrieval import (
+    Few,
+    Query,
+    count,
+    count_facets,
+    distances,
+    find,
+    find_few,
+    find_nearest,
+)
 from embedding_studio.vector_store.service import CollectionService, DimensionsOf, OnDelete
 from embedding_studio.vector_store.settings import VectorStoreSettings
+from embedding_studio.vector_store.sorting import SortKey, parse_sort
 from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = [
     "BASE_MODEL_VERSION",
+    "And",
     "Catalog",
     "Collection",
     "CollectionExistsError",
     "CollectionNotFoundError",
+    "CollectionOptions",
     "CollectionService",
     "DeploymentMovedError",
     "DimensionsOf",
+    "FacetValue",
+    "Few",
     "Filter",
     "Hit",
     "IndexVersion",
     "IndexVersions",
+    "Indexes",
     "Item",
     "ItemNotFoundError",
     "ItemStore",
-    "Nearest",
+    "Matches",
     "OnDelete",
     "Part",
     "Query",
+    "Recall",
     "ReindexRunsError",
+    "SortKey",
     "StoredItem",
     "Total",
     "Vector",
     "VectorStoreSettings",
-    "Words",
-    "build_indexes",
+    "WordQuery",
     "checked_vector",
     "count",
+    "count_facets",
     "deletable_meanwhile",
     "delete_items",
     "delete_matching",
+    "distances",
     "find",
+    "find_few",
+    "find_matches",
     "find_nearest",
     "forget_deletions",
     "hold_alone",
-    "lacks_indexes",
-    "list_items",
+    "is_fragmented",
+    "items_with_phrases",
+    "merge_terms",
     "note_deletion",
+    "note_recall",
     "noted",
     "parse_filter",
+    "parse_sort",
+    "parse_words",
+    "raise_ef_search",
+    "recalls",
     "score_of",
-    "vacuum",
 ]

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import asyncpg
+import msgspec
 
 from embedding_studio.infra.postgres import Connection, Pool
-from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import EncoderSource, Metric
 from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection
 from embedding_studio.vector_store.errors import (
@@ -16,14 +16,15 @@ from embedding_studio.vector_store.errors import (
     CollectionNotFoundError,
     DeploymentMovedError,
 )
-from embedding_studio.vector_store.tables import create_items_table, create_parts_table, items_table, parts_table
+from embedding_studio.vector_store.options import CollectionOptions
+from embedding_studio.vector_store.tables import create_items_table, create_parts_table, drop_parts_table, items_table
 
 __all__ = ["Catalog"]
 
 _DROP_ATTEMPTS = 50
 _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.options, c.created_at, c.deployment_id,
-    d.model_version, d.index_version, v.dimensions, v.encoder
+    d.model_version, d.index_version, v.dimensions, v.encoder, v.ef_search AS raised_ef_search
 """
 _COLLECTIONS = (
     f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"
@@ -46,22 +47,25 @@ class Catalog:
         plugin: str,
         metric: Metric,
         dimensions: int,
-        options: dict[str, Any],
+        options: CollectionOptions,
         encoder: EncoderSource | None = None,
     ) -> Collection:
         """Create the collection with its tables, its first index version and its first deployment, or nothing.
 
         Raises:
             CollectionExistsError: The name is taken.
+            InvalidError: The database does not know the language.
         """
+        language = options.language or "english"
         async with self._pool.acquire() as connection, connection.transaction():
+            await self._check_language(connection, language)
             try:
                 collection_id = await connection.fetchval(
                     "INSERT INTO collections (name, plugin, metric, options) VALUES ($1, $2, $3, $4) RETURNING id",
                     name,
                     plugin,
                     metric,
-                    options,
+                    msgspec.to_builtins(options),
                 )
             except asyncpg.UniqueViolationError:
                 raise CollectionExistsError(name) from None
@@ -81,7 +85,7 @@ class Catalog:
                 BASE_MODEL_VERSION,
             )
             await create_items_table(connection, collection_id)
-            await create_parts_table(connection, collection_id, 1, dimensions)
+            await create_parts_table(connection, collection_id, 1, dimensions=dimensions, language=language)
             return await self._get(connection, name)
 
     async def note_encoders(self, encoders: Mapping[str, EncoderSource]) -> None:
@@ -132,7 +136,7 @@ class Catalog:
                 collection.id,
             )
             for row in versions:
-                await connection.execute(f"DROP TABLE IF EXISTS {parts_table(collection.id, row['version'])}")
+                await drop_parts_table(connection, collection.id, row["version"])
             await connection.execute(f"DROP TABLE IF EXISTS {items_table(collection.id)}")
             await connection.execute("DELETE FROM collections WHERE id = $1", collection.id)
         return collection
@@ -277,6 +281,13 @@ class Catalog:
         return await self._get(connection, name)
 
     @staticmethod
+    async def _check_language(connection: Connection, language: str) -> None:
+        known = await connection.fetch("SELECT cfgname FROM pg_ts_config ORDER BY cfgname")
+        names = [row["cfgname"] for row in known]
+        if language not in names:
+            raise InvalidError.at("options.language", f"there are: {', '.join(names)}")
+
+    @staticmethod
     async def _get(connection: Connection, name: str) -> Collection:
         row = await connection.fetchrow(f"{_COLLECTIONS} WHERE c.name = $1", name)
         if row is None:
@@ -286,4 +297,5 @@ class Catalog:
 
 def _collection(row: asyncpg.Record) -> Collection:
     encoder = row["encoder"]
-    return Collection(**{**row, "encoder": encoder and EncoderSource(**encoder)})
+    options = msgspec.convert(row["options"], CollectionOptions)
+    return Collection(**{**row, "options": options, "encoder": encoder and EncoderSource(**encoder)})

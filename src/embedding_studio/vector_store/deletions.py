@@ -108,7 +108,7 @@ async def delete_matching(
         How many were deleted, how many were looked at, and the last id of them; None at the end.
     """
     parameters = Parameters()
-    matches = condition(parse_filter(filter_tree), parameters, "seen.payload")
+    matches = condition(parse_filter(filter_tree), parameters, "seen.payload", language=collection.language)
     table = items_table(collection.id)
     row = await connection.fetchrow(
         f"WITH seen AS (SELECT id, seq, payload FROM {table} WHERE id > {parameters.bind(after)} ORDER BY id"
@@ -138,7 +138,7 @@ async def apply_deletions(connection: Connection, collection: Collection, items:
     )
     for row in filters:
         parameters = Parameters()
-        matches = condition(parse_filter(row["filter"]), parameters, "payload")
+        matches = condition(parse_filter(row["filter"]), parameters, "payload", language=collection.language)
         written, before = parameters.bind(item_ids), parameters.bind(row["seq"])
         await connection.execute(
             f"DELETE FROM {table} WHERE id = ANY({written}::text[]) AND seq < {before} AND {matches}",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import EncoderSource, Metric
+from embedding_studio.vector_store.options import CollectionOptions
 
 __all__ = [
     "BASE_MODEL_VERSION",
@@ -33,6 +34,7 @@ NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,62}\Z"
 """What a collection may be called."""
 
 _LARGEST = 1e9
+_LARGEST_HALF = 65_504.0  # of half precision; a direction is scaled before it is indexed
 _SHORTEST = 1e-9
 
 BASE_MODEL_VERSION = 1
@@ -44,6 +46,7 @@ class Collection:
     """A catalog of items and what serves it now.
 
     `model_version` and `index_version` are those of the deployment the collection points at: they move together.
+    `raised_ef_search` is what the recall meter asks of that index.
     `dimensions` and `encoder` are those of that index; `encoder` is None where items bring their own vectors, and in
     indexes that were built before encoders were noted.
     """
@@ -53,12 +56,23 @@ class Collection:
     plugin: str
     metric: Metric
     dimensions: int
-    options: dict[str, Any]
+    options: CollectionOptions
     created_at: datetime
     deployment_id: int
     model_version: int
     index_version: int
     encoder: EncoderSource | None = None
+    raised_ef_search: int | None = None
+
+    @property
+    def language(self) -> str:
+        """The text search configuration of its texts."""
+        return self.options.language or "english"
+
+    @property
+    def ef_search(self) -> int:
+        """Candidates that an approximate search looks at, at least: as asked for, or as far as the meter raised it."""
+        return max(self.options.index.ef_search, self.raised_ef_search or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +128,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item found, with its best part; a smaller distance is better."""
+    """An item found, with its best part; a smaller distance is better.
+
+    Attributes:
+        keys: What it was sorted by, before the distance.
+    """
 
     item_id: str
     part_no: int
     distance: float
     payload: dict[str, Any]
+    keys: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +149,22 @@ class Total:
     relation: Literal["eq", "gte"]
 
 
-def checked_vector(values: Sequence[float], *, dimensions: int, metric: Metric, place: str) -> Vector:
-    """Numbers from outside as a float32 vector whose distances are finite.
+def checked_vector(values: Sequence[float], collection: Collection, *, place: str) -> Vector:
+    """Numbers from outside as a float32 vector whose distances are finite, and which the index can hold.
 
     Raises:
-        InvalidError: Wrong length, a number beyond 1e9, or no direction where the metric is cosine.
+        InvalidError: Wrong length, too large a number, or no direction where the metric is cosine.
     """
-    if len(values) != dimensions:
-        raise InvalidError.at(place, f"must have {dimensions} numbers, not {len(values)}")
+    if len(values) != collection.dimensions:
+        raise InvalidError.at(place, f"must have {collection.dimensions} numbers, not {len(values)}")
+    halves = collection.options.index.storage == "halfvec" and collection.metric != "cosine"
+    largest = _LARGEST_HALF if halves else _LARGEST
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
         vector = np.asarray(values, dtype=np.float32)
-    if not np.all(np.abs(vector) <= _LARGEST):
-        raise InvalidError.at(place, f"its numbers must lie within ±{_LARGEST:.0e}")
-    if metric == "cosine" and np.linalg.norm(vector) < _SHORTEST:
+    if not np.all(np.abs(vector) <= largest):
+        hint = '; collections created with the option index.storage "vector" take larger ones' if halves else ""
+        raise InvalidError.at(place, f"its numbers must lie within ±{largest:g}{hint}")
+    if collection.metric == "cosine" and np.linalg.norm(vector) < _SHORTEST:
         raise InvalidError.at(place, "is zero, which has no cosine")
     return vector
 

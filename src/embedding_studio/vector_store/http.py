@@ -73,4 +73,5 @@ class CollectionController(Controller):
 
 
 async def _view(collections: CollectionService, collection: Collection) -> CollectionView:
-    return CollectionView.of(collection, await collections.index_versions(collection))
+    versions = await collections.index_versions(collection)
+    return CollectionView.of(collection, versions, await collections.recalls(collection))

@@ -1,76 +1,116 @@
-"""Building the indexes of a parts table once it is worth it."""
+"""Building the indexes of a collection once they are worth it, and keeping its tables tidy."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from embedding_studio.infra.postgres import Connection, Pool, quote
+from embedding_studio.sdk import FieldKind
+from embedding_studio.vector_store.distances import hnsw_expression
 from embedding_studio.vector_store.domain import Collection
-from embedding_studio.vector_store.sql import OPERATOR_CLASS, words_of
-from embedding_studio.vector_store.tables import items_table, parts_table
+from embedding_studio.vector_store.payload_indexes import definitions
+from embedding_studio.vector_store.settings import VectorStoreSettings
+from embedding_studio.vector_store.tables import items_table, parts_table, terms_table
 
-__all__ = ["build_indexes", "lacks_indexes", "vacuum"]
+__all__ = ["Indexes"]
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('build_indexes ' || $1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('build_indexes ' || $1, 0))"
-_BUILD_TIMEOUT = 3600.0
+_MB = 1 << 20
+_BYTES_PER_NUMBER = {"halfvec": 2.0, "vector": 4.0, "binary": 0.125}
+_BYTES_PER_LINK = 10
+_BYTES_PER_NODE = 256
+_LEAST_MEMORY_MB = 64
+_COUNTED = 100_000
 
 
-async def build_indexes(pool: Pool, collection: Collection, version: int, *, from_parts: int) -> bool:
-    """Build what is missing of an index version, without stopping writers; returns whether anything was built.
-
-    Below `from_parts` parts every search compares them all, which is exact and fast enough.
-    An index that a dead process left half-built is built anew. While another process builds, nothing is done.
-    """
-    table = parts_table(collection.id, version)
-    async with pool.acquire() as connection:
-        if not await _has_parts(connection, table, from_parts) or not await connection.fetchval(_TRY_LOCK, table):
-            return False
-        try:
-            await connection.execute("SET maintenance_work_mem = '256MB'")
-            built = False
-            for name, definition in _definitions(collection, table).items():
-                if await _is_valid(connection, name):
-                    continue
-                await connection.execute(f"DROP INDEX IF EXISTS {quote(name)}")
-                await connection.execute(
-                    f"CREATE INDEX CONCURRENTLY {quote(name)} ON {table} {definition}",
-                    timeout=_BUILD_TIMEOUT,
-                )
-                built = True
-            if built:
-                await connection.execute(f"ANALYZE {table}", timeout=_BUILD_TIMEOUT)
-            return built
-        finally:
-            await connection.execute("RESET maintenance_work_mem")
-            await connection.execute(_UNLOCK, table)
+@dataclass(frozen=True, slots=True)
+class _Index:
+    name: str
+    table: str
+    definition: str
 
 
-async def lacks_indexes(pool: Pool, collection: Collection, version: int, *, from_parts: int) -> bool:
-    """Whether an index version has `from_parts` parts and not all of its indexes."""
-    table = parts_table(collection.id, version)
-    async with pool.acquire() as connection:
-        valid = [await _is_valid(connection, name) for name in _definitions(collection, table)]
-        return not all(valid) and await _has_parts(connection, table, from_parts)
+class Indexes:
+    """Builds without stopping writers; what is not indexed yet is compared one by one, which is exact and slower."""
+
+    def __init__(self, pool: Pool, settings: VectorStoreSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+
+    async def build(self, collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> list[str]:
+        """Build what is missing; returns the names of what was built.
+
+        Below `index_from` parts nothing is built: comparing them all is fast enough. An index that a dead process left
+        half-built is built anew. While another process builds, nothing is done.
+        """
+        table = parts_table(collection.id, version)
+        async with self._pool.acquire() as connection:
+            parts = await _count(connection, table)
+            if parts < self._settings.index_from or not await connection.fetchval(_TRY_LOCK, table):
+                return []
+            try:
+                await self._prepare(connection, collection, parts)
+                return [
+                    index.name
+                    for index in _indexes(collection, version, fields)
+                    if not await _is_valid(connection, index.name) and await self._create(connection, index)
+                ]
+            finally:
+                await connection.execute("RESET maintenance_work_mem; RESET max_parallel_maintenance_workers")
+                await connection.execute(_UNLOCK, table)
+
+    async def lacks(self, collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> bool:
+        """Whether an index version has parts enough for indexes, and not all of them."""
+        async with self._pool.acquire() as connection:
+            for index in _indexes(collection, version, fields):
+                if not await _is_valid(connection, index.name):
+                    return await _count(connection, parts_table(collection.id, version)) >= self._settings.index_from
+        return False
+
+    async def vacuum(self, collection: Collection, version: int) -> None:
+        """Give back the space of rows that were replaced and deleted, and refresh the planner's statistics."""
+        async with self._pool.acquire() as connection:
+            for table in (
+                items_table(collection.id),
+                parts_table(collection.id, version),
+                terms_table(collection.id, version),
+            ):
+                await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=self._settings.build_timeout)
+
+    async def _prepare(self, connection: Connection, collection: Collection, parts: int) -> None:
+        index = collection.options.index
+        node = (
+            collection.dimensions * _BYTES_PER_NUMBER[index.storage] + 3 * index.m * _BYTES_PER_LINK + _BYTES_PER_NODE
+        )
+        megabytes = min(self._settings.build_memory, max(_LEAST_MEMORY_MB, int(1.2 * parts * node / _MB)))
+        await connection.execute(f"SET maintenance_work_mem = '{megabytes:d}MB'")
+        await connection.execute(f"SET max_parallel_maintenance_workers = {self._settings.build_workers:d}")
+
+    async def _create(self, connection: Connection, index: _Index) -> bool:
+        await connection.execute(f"DROP INDEX IF EXISTS {quote(index.name)}")
+        await connection.execute(
+            f"CREATE INDEX CONCURRENTLY {quote(index.name)} ON {index.table} {index.definition}",
+            timeout=self._settings.build_timeout,
+        )
+        return True
 
 
-async def vacuum(pool: Pool, collection: Collection, version: int) -> None:
-    """Give back the space of rows that were replaced and deleted, and refresh the planner's statistics."""
-    async with pool.acquire() as connection:
-        for table in (items_table(collection.id), parts_table(collection.id, version)):
-            await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=_BUILD_TIMEOUT)
+def _indexes(collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> Iterator[_Index]:
+    parts, items = parts_table(collection.id, version), items_table(collection.id)
+    yield _Index(f"{parts.strip(chr(34))}_{collection.options.index.storage}", parts, hnsw_expression(collection))
+    for name, definition in definitions(items, fields, collection.language).items():
+        yield _Index(name, items, definition)
 
 
-def _definitions(collection: Collection, table: str) -> dict[str, str]:
-    """The indexes of a parts table, by name."""
-    name = table.strip('"')
-    return {
-        f"{name}_hnsw": f"USING hnsw (embedding {OPERATOR_CLASS[collection.metric]})",
-        f"{name}_words": f"USING gin ({words_of('text')})",
-    }
-
-
-async def _has_parts(connection: Connection, table: str, count: int) -> bool:
-    enough: bool = await connection.fetchval(
-        f"SELECT count(*) >= $1 FROM (SELECT 1 FROM {table} LIMIT $1) first", count
+async def _count(connection: Connection, table: str) -> int:
+    """About how many rows there are, as of the last ANALYZE; counted where that says few, or nothing."""
+    estimate: int = await connection.fetchval(
+        "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)", table
     )
-    return enough
+    if estimate > _COUNTED:
+        return estimate
+    count: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
+    return count
 
 
 async def _is_valid(connection: Connection, index: str) -> bool:

@@ -171,6 +171,19 @@ class ItemStore:
         )
         return {row["item_id"]: row["embedding"] for row in rows}
 
+    async def part_vectors(
+        self, collection: Collection, parts: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], Vector]:
+        """The vectors of parts, each named by its item and number, in the active version."""
+        rows = await self._pool.fetch(
+            "SELECT p.item_id, p.part_no, p.embedding"
+            f" FROM {parts_table(collection.id, collection.index_version)} p"
+            " JOIN unnest($1::text[], $2::int[]) asked (item_id, part_no) USING (item_id, part_no)",
+            [item_id for item_id, _ in parts],
+            [part_no for _, part_no in parts],
+        )
+        return {(row["item_id"], row["part_no"]): row["embedding"] for row in rows}
+
     async def sample(self, collection: Collection, *, limit: int, version: int | None = None) -> dict[str, Vector]:
         """The first part's vector of about `limit` items, the same ones while the collection stands still."""
         table = parts_table(collection.id, version or collection.index_version)

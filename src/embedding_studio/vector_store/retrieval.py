@@ -1,172 +1,317 @@
-"""Every query that finds items: nearest, lexical, listed, counted."""
+"""Every query that finds items: compared one by one, through the approximate index, listed, counted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from embedding_studio.infra.postgres import Connection
+from embedding_studio.infra.postgres import Connection, Record, set_for_session
+from embedding_studio.vector_store.bm25 import Matches
+from embedding_studio.vector_store.distances import approximate_distance, candidates_of, exact_distance
 from embedding_studio.vector_store.domain import Collection, Hit, Total, Vector
+from embedding_studio.vector_store.facets import FacetValue, facets
 from embedding_studio.vector_store.filters import Filter
-from embedding_studio.vector_store.sql import OPERATOR, Parameters, condition, words_of
+from embedding_studio.vector_store.sorting import SortKey, after, key_values, order_by
+from embedding_studio.vector_store.sql import Parameters, where
 from embedding_studio.vector_store.tables import items_table, parts_table
 
-__all__ = ["Nearest", "Query", "Words", "count", "find", "find_nearest", "list_items"]
+__all__ = ["Few", "Query", "count", "count_facets", "distances", "find", "find_few", "find_nearest"]
 
-# A part matches if it has any of the words; the rank says how well.
-_WORDS_QUERY = "replace(plainto_tsquery('english', {text})::text, ' & ', ' | ')::tsquery"
-_WORDS_OF_PART = words_of("p.text")
-
-
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """Rank by the distance to a vector."""
-
-    vector: Vector
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Keep parts with any of the words, and rank by how well they match."""
-
-    text: str
-
-
-Ranking = Nearest | Words
+_LARGEST_EF = 1_000
+_MATCHES_AT_FIRST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to find: a ranking, and conditions on what is ranked.
+    """What to find: at most one of vector and matches ranks, conditions restrict, sort keys come before the ranking.
 
     Attributes:
-        ranking: None where items are only listed, by id.
+        vector: Rank by the distance to it; a smaller one is better.
+        matches: Find these parts only, and rank by their scores; a hit's distance is the score with its sign turned.
+        max_distance: Leave out what is further from the vector.
         only: Ids that alone may be found; None: any.
         excluded: Ids that must not be found.
-        after: Distance and id of the last hit of the page before.
+        after: Sort values, distance and id of the last hit of the page before.
     """
 
-    ranking: Ranking | None
+    vector: Vector | None = None
+    matches: Matches | None = None
     filter: Filter | None = None
+    max_distance: float | None = None
     only: Sequence[str] | None = None
     excluded: Sequence[str] = ()
-    after: tuple[float, str] | None = None
+    sort: tuple[SortKey, ...] = ()
+    after: tuple[Sequence[Any], float, str] | None = None
 
 
-async def count(connection: Connection, collection: Collection, query: Query, *, stop_at: int) -> Total:
-    """How many items match the conditions, counting no further than `stop_at`."""
-    parameters = Parameters()
-    conditions = _conditions(query, parameters)
-    if isinstance(query.ranking, Words):
-        rows = f"SELECT DISTINCT p.item_id FROM {_joined(collection)} {_where(conditions)}"
-    else:
-        rows = f"SELECT 1 FROM {items_table(collection.id)} i {_where(conditions)}"
-    matched: int = await connection.fetchval(
-        f"SELECT count(*) FROM ({rows} LIMIT {stop_at + 1:d}) matched",
-        *parameters.values,
-    )
-    return Total(matched, "eq") if matched <= stop_at else Total(stop_at, "gte")
+@dataclass(frozen=True, slots=True)
+class Few:
+    """What a first look brings: how many match, and the page where those are few enough to have been compared."""
+
+    total: Total
+    hits: list[Hit] | None
 
 
-async def list_items(connection: Connection, collection: Collection, query: Query, *, limit: int) -> list[Hit]:
-    """The items that match, by id; `query.ranking` is not looked at."""
-    parameters = Parameters()
-    conditions = _conditions(query, parameters)
-    if query.after is not None:
-        conditions.append(f"i.id > {parameters.bind(query.after[1])}")
-    rows = await connection.fetch(
-        f"SELECT i.id AS item_id, 0 AS part_no, 0::float8 AS distance, i.payload"
-        f" FROM {items_table(collection.id)} i {_where(conditions)} ORDER BY i.id LIMIT {limit:d}",
-        *parameters.values,
-    )
-    return [Hit(**row) for row in rows]
+async def count(connection: Connection, collection: Collection, query: Query, *, stop_at: int | None = None) -> Total:
+    """How many items match; no further than `stop_at` if that is given."""
+    matches, looked_at = query.matches, stop_at and 2 * stop_at
+    while matches is not None and looked_at and looked_at < len(matches):
+        some = replace(query, matches=matches.first(looked_at))
+        if await _count(connection, collection, some, stop_at) == stop_at:
+            return Total(stop_at or 0, "gte")
+        looked_at *= 4
+    matched = await _count(connection, collection, query, None if stop_at is None else stop_at + 1)
+    return Total(matched, "eq") if stop_at is None or matched <= stop_at else Total(stop_at, "gte")
 
 
 async def find(connection: Connection, collection: Collection, query: Query, *, limit: int) -> list[Hit]:
-    """The best items by comparing all that match: exact, by distance and then id."""
-    parameters = Parameters()
-    distance = _distance(query.ranking, collection, parameters)
-    conditions = _conditions(query, parameters)
-    after = ""
-    if query.after is not None:
-        distance_bound, id_bound = (parameters.bind(bound) for bound in query.after)
-        after = f"WHERE (b.distance, b.item_id) > ({distance_bound}::float8, {id_bound}::text)"
-    rows = await connection.fetch(
-        f"WITH scored AS (SELECT p.item_id, p.part_no, {distance} AS distance"
-        f" FROM {_joined(collection)} {_where(conditions)}),"
-        " best AS (SELECT item_id, min(distance) AS distance FROM scored GROUP BY item_id),"
-        f" page AS (SELECT b.item_id, b.distance FROM best b {after}"
-        f" ORDER BY b.distance, b.item_id LIMIT {limit:d})"
-        " SELECT page.item_id, page.distance, items.payload, (SELECT min(part_no) FROM scored s"
-        " WHERE s.item_id = page.item_id AND s.distance = page.distance) AS part_no"
-        f" FROM page JOIN {items_table(collection.id)} items ON items.id = page.item_id"
-        " ORDER BY page.distance, page.item_id",
-        *parameters.values,
-    )
-    return [Hit(**row) for row in rows]
+    """The best items by comparing all that match: exact, in the order of sort keys, distance and id."""
+    if query.matches is not None and not query.sort:
+        return await _find_matching(connection, collection, query, query.matches, limit)
+    return await _find(connection, collection, query, limit)
 
 
-async def find_nearest(connection: Connection, collection: Collection, query: Query, *, limit: int) -> list[Hit]:
-    """The nearest items as the HNSW index finds them, where there is one: fast, and nearly all of the best.
+async def find_few(connection: Connection, collection: Collection, query: Query, *, limit: int, at_most: int) -> Few:
+    """Count what the filter lets through, up to `at_most`; if that is all, find the nearest by comparing it.
 
-    `query.after` is not looked at. Parts of one item are merged, so more parts are fetched until there are enough.
+    `query.after` and `query.sort` are not looked at. All of it is one statement.
     """
-    if not isinstance(query.ranking, Nearest):
-        raise TypeError("an HNSW index ranks by distance only")
     parts = limit
     while True:
-        hits = await _nearest_parts(connection, collection, query, parts)
-        best = {hit.item_id: hit for hit in reversed(hits)}
-        if len(best) >= limit or len(hits) < parts:
-            return sorted(best.values(), key=lambda hit: (hit.distance, hit.item_id))[:limit]
+        rows = await _nearest_few(connection, collection, query, parts, limit, at_most)
+        if rows[0]["passed"] > at_most:
+            return Few(Total(at_most, "gte"), None)
+        if rows[0]["parts"] < parts or rows[0]["items"] >= limit:
+            break
+        parts *= 2
+    hits = [_hit(row) for row in rows if row["item_id"] is not None]
+    if query.max_distance is not None:
+        return Few(await count(connection, collection, query), hits)
+    return Few(Total(rows[0]["passed"], "eq"), hits)
+
+
+async def find_nearest(
+    connection: Connection, collection: Collection, query: Query, *, limit: int, ef_search: int | None = None
+) -> list[Hit]:
+    """The nearest items as the HNSW index finds them, where there is one: fast, and nearly all of the best.
+
+    `query.after` and `query.sort` are not looked at. The index hands over more parts than asked for; they are compared
+    by float32, merged by item, and more are fetched until there are enough.
+    """
+    ef = ef_search or collection.ef_search
+    parts = candidates_of(collection, limit)
+    if query.filter is not None:
+        parts = max(
+            parts, ef
+        )  # the graph is walked past what the filter leaves out: the first to pass are not the best
+    while True:
+        await set_for_session(connection, "hnsw.ef_search", str(min(_LARGEST_EF, max(ef, parts))))
+        rows = await _nearest(connection, collection, query, parts, limit)
+        if rows[0]["parts"] < parts or rows[0]["items"] >= limit:
+            return [_hit(row) for row in rows if row["item_id"] is not None]
         parts *= 2
 
 
-async def _nearest_parts(connection: Connection, collection: Collection, query: Query, limit: int) -> list[Hit]:
+async def count_facets(
+    connection: Connection, collection: Collection, query: Query, paths: Sequence[str]
+) -> dict[str, Sequence[FacetValue]]:
+    """How often each value of these fields occurs among all items that match; the hundred most frequent ones.
+
+    Raises:
+        InvalidError: A path is none.
+    """
+    parameters, items, source = Parameters(), items_table(collection.id), None
+    conditions = _of_items(collection, query, parameters)
+    if query.matches is not None or query.max_distance is not None:
+        scored = _scored(collection, replace(query, filter=None), parameters)
+        source = f"(SELECT DISTINCT s.item_id FROM ({scored}) s) s JOIN {items} i ON i.id = s.item_id"
+    where_sql = " AND ".join(conditions) or "true"
+    return await facets(connection, items, paths, where_sql=where_sql, parameters=parameters, from_sql=source)
+
+
+async def distances(
+    connection: Connection, collection: Collection, vector: Vector, item_ids: Sequence[str]
+) -> dict[str, tuple[float, int]]:
+    """The distance of each item's nearest part to the vector, and the number of that part."""
     parameters = Parameters()
-    distance = _indexed_distance(query.ranking, collection, parameters)
-    conditions = _conditions(query, parameters)
-    source = _joined(collection) if query.filter else f"{parts_table(collection.id, collection.index_version)} p"
+    distance = exact_distance(collection, parameters.bind(vector))
     rows = await connection.fetch(
-        f"SELECT n.item_id, n.part_no, n.distance, i.payload FROM (SELECT p.item_id, p.part_no, {distance} AS distance"
-        f" FROM {source} {_where(conditions)} ORDER BY {distance} LIMIT {limit:d}) n"
-        f" JOIN {items_table(collection.id)} i ON i.id = n.item_id ORDER BY n.distance, n.item_id, n.part_no",
+        f"SELECT DISTINCT ON (p.item_id) p.item_id, p.part_no, {distance} AS distance FROM {_parts(collection)} p"
+        f" WHERE p.item_id = ANY({parameters.bind(list(item_ids))}::text[]) ORDER BY p.item_id, 3, p.part_no",
         *parameters.values,
     )
-    return [Hit(**row) for row in rows]
+    return {row["item_id"]: (row["distance"], row["part_no"]) for row in rows}
 
 
-def _joined(collection: Collection) -> str:
-    parts = parts_table(collection.id, collection.index_version)
-    return f"{parts} p JOIN {items_table(collection.id)} i ON i.id = p.item_id"
+async def _find(connection: Connection, collection: Collection, query: Query, limit: int) -> list[Hit]:
+    parameters = Parameters()
+    items = items_table(collection.id)
+    ranks = query.vector is not None or query.matches is not None
+    scored = (_scored if ranks else _listed)(collection, query, parameters)
+    page = _page(query, parameters, limit, best=_best("scored") if ranks else "SELECT * FROM scored", items=items)
+    rows = await connection.fetch(f"WITH scored AS ({scored}) {page}", *parameters.values)
+    return [_hit(row) for row in rows]
 
 
-def _conditions(query: Query, parameters: Parameters) -> list[str]:
-    conditions = [condition(query.filter, parameters)] if query.filter else []
-    if query.only is not None:
-        conditions.append(f"p.item_id = ANY({parameters.bind(list(query.only))}::text[])")
+async def _find_matching(
+    connection: Connection, collection: Collection, query: Query, matches: Matches, limit: int
+) -> list[Hit]:
+    """Look at the best matches first, and at more of them until what is left out could not be on the page."""
+    if query.after is not None:
+        matches = matches.up_to(-query.after[1])
+    looked_at = max(_MATCHES_AT_FIRST, 4 * limit)
+    while True:
+        best = matches.best(looked_at)
+        hits = await _find(connection, collection, replace(query, matches=best), limit)
+        if len(hits) == limit or len(best) == len(matches):
+            return hits
+        looked_at *= 8
+
+
+async def _nearest(
+    connection: Connection, collection: Collection, query: Query, parts: int, limit: int
+) -> list[Record]:
+    """The page of items among the nearest `parts` parts as the index has them."""
+    parameters = Parameters()
+    vector = parameters.bind(query.vector)
+    conditions = _of_parts(collection, query, parameters)
+    joined = f"JOIN {items_table(collection.id)} i ON i.id = p.item_id" if query.filter else ""
+    near = (
+        f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance"
+        f" FROM {_parts(collection)} p {joined} {_where(conditions)}"
+        f" ORDER BY {approximate_distance(collection, vector)} LIMIT {parts:d}"
+    )
+    head = _head(collection, query, parameters, near=near, limit=limit)
+    return await connection.fetch(f"WITH {head}", *parameters.values)
+
+
+async def _nearest_few(
+    connection: Connection, collection: Collection, query: Query, parts: int, limit: int, at_most: int
+) -> list[Record]:
+    """How many items pass, and if that is `at_most`, the page of items among the nearest `parts` parts of them."""
+    parameters = Parameters()
+    distance = exact_distance(collection, parameters.bind(query.vector))
+    conditions = _of_items(collection, query, parameters)
+    passed = f"SELECT i.id FROM {items_table(collection.id)} i {_where(conditions)} LIMIT {at_most + 1:d}"
+    near = (
+        f"SELECT p.item_id, p.part_no, {distance} AS distance FROM passed"
+        f" JOIN {_parts(collection)} p ON p.item_id = passed.id WHERE (SELECT n FROM few) <= {at_most:d}"
+        f" ORDER BY 3, 1, 2 LIMIT {parts:d}"
+    )
+    head = _head(collection, query, parameters, near=near, limit=limit, counted="(SELECT n FROM few) AS passed,")
+    return await connection.fetch(
+        f"WITH passed AS MATERIALIZED ({passed}), few AS MATERIALIZED (SELECT count(*) AS n FROM passed), {head}",
+        *parameters.values,
+    )
+
+
+def _head(
+    collection: Collection, query: Query, parameters: Parameters, *, near: str, limit: int, counted: str = ""
+) -> str:
+    """What follows WITH: the page of items among the parts that `near` selects, beside how many these are."""
+    conditions = _near(query, "b.distance", parameters)
+    return (
+        f"near AS MATERIALIZED ({near}), best AS MATERIALIZED ({_best('near')}),"
+        f" page AS (SELECT * FROM best b {_where(conditions)} ORDER BY b.distance, b.item_id LIMIT {limit:d})"
+        f" SELECT counted.*, page.*, i.payload, '[]'::jsonb AS keys FROM (SELECT {counted}"
+        " (SELECT count(*) FROM near) AS parts, (SELECT count(*) FROM best) AS items) counted"
+        f" LEFT JOIN (page JOIN {items_table(collection.id)} i ON i.id = page.item_id) ON true"
+        " ORDER BY page.distance, page.item_id"
+    )
+
+
+async def _count(connection: Connection, collection: Collection, query: Query, stop_at: int | None) -> int:
+    parameters = Parameters()
+    if query.matches is None and query.max_distance is None:
+        conditions = _of_items(collection, query, parameters)
+        rows = f"SELECT 1 FROM {items_table(collection.id)} i {_where(conditions)}"
+    else:
+        rows = f"SELECT DISTINCT s.item_id FROM ({_scored(collection, query, parameters)}) s"
+    limit = "" if stop_at is None else f"LIMIT {stop_at:d}"
+    matched: int = await connection.fetchval(f"SELECT count(*) FROM ({rows} {limit}) matched", *parameters.values)
+    return matched
+
+
+def _scored(collection: Collection, query: Query, parameters: Parameters) -> str:
+    """The parts of the items that match, each with its distance."""
+    conditions = _of_parts(collection, query, parameters)
+    source, distance = f"{_parts(collection)} p", "m.distance"
+    if query.matches is not None:
+        keys = parameters.bind(query.matches.keys.tolist())
+        scores = parameters.bind((-query.matches.scores).tolist())
+        source = f"unnest({keys}::bigint[], {scores}::float8[]) AS m (key, distance) JOIN {source} USING (key)"
+    else:
+        distance = exact_distance(collection, parameters.bind(query.vector))
+        conditions += _near(query, distance, parameters)
+    joined = f"JOIN {items_table(collection.id)} i ON i.id = p.item_id" if query.filter else ""
+    return f"SELECT p.item_id, p.part_no, {distance} AS distance FROM {source} {joined} {_where(conditions)}"
+
+
+def _listed(collection: Collection, query: Query, parameters: Parameters) -> str:
+    """The items that match, all alike."""
+    return (
+        "SELECT i.id AS item_id, 0::float8 AS distance, 0 AS part_no"
+        f" FROM {items_table(collection.id)} i {_where(_of_items(collection, query, parameters))}"
+    )
+
+
+def _page(query: Query, parameters: Parameters, limit: int, *, best: str, items: str) -> str:
+    """The page of the items that `best` selects, with the payloads that the relation `items` has by id."""
+    if query.sort:
+        behind = [] if query.after is None else [after(query.sort, query.after, parameters)]
+        return (
+            f"SELECT b.*, i.payload, {key_values(query.sort, parameters)} AS keys FROM ({best}) b"
+            f" JOIN {items} i ON i.id = b.item_id {_where(behind)} ORDER BY {order_by(query.sort, parameters)}"
+            f" LIMIT {limit:d}"
+        )
+    behind = []
+    if query.after is not None:
+        distance, item_id = (parameters.bind(bound) for bound in query.after[1:])
+        behind = [f"(b.distance, b.item_id) > ({distance}::float8, {item_id}::text)"]
+    return (
+        "SELECT b.*, i.payload, '[]'::jsonb AS keys FROM"
+        f" (SELECT * FROM ({best}) b {_where(behind)} ORDER BY b.distance, b.item_id LIMIT {limit:d}) b"
+        f" JOIN {items} i ON i.id = b.item_id ORDER BY b.distance, b.item_id"
+    )
+
+
+def _best(relation: str) -> str:
+    """Each item of the relation with its best part, the first of those that are equally good."""
+    return (
+        "SELECT item_id, best[1] AS distance, best[2]::int AS part_no FROM"
+        f" (SELECT item_id, min(ARRAY[distance, part_no]) AS best FROM {relation} GROUP BY item_id) g"
+    )
+
+
+def _of_items(collection: Collection, query: Query, parameters: Parameters) -> list[str]:
+    """Conditions on `i`."""
+    filters = [where(query.filter, parameters, language=collection.language)] if query.filter else []
+    return [*filters, *_named(query, "i.id", parameters)]
+
+
+def _of_parts(collection: Collection, query: Query, parameters: Parameters) -> list[str]:
+    """Conditions on `p`, and on `i` where there is a filter."""
+    filters = [where(query.filter, parameters, language=collection.language)] if query.filter else []
+    return [*filters, *_named(query, "p.item_id", parameters)]
+
+
+def _named(query: Query, column: str, parameters: Parameters) -> list[str]:
+    named = [] if query.only is None else [f"{column} = ANY({parameters.bind(list(query.only))}::text[])"]
     if query.excluded:
-        conditions.append(f"p.item_id <> ALL({parameters.bind(list(query.excluded))}::text[])")
-    if isinstance(query.ranking, Words):
-        conditions.append(f"{_WORDS_OF_PART} @@ {_WORDS_QUERY.format(text=parameters.bind(query.ranking.text))}")
-    return conditions
+        named.append(f"{column} <> ALL({parameters.bind(list(query.excluded))}::text[])")
+    return named
+
+
+def _near(query: Query, distance: str, parameters: Parameters) -> list[str]:
+    return [] if query.max_distance is None else [f"{distance} <= {parameters.bind(query.max_distance)}::float8"]
+
+
+def _parts(collection: Collection) -> str:
+    return parts_table(collection.id, collection.index_version)
 
 
 def _where(conditions: Sequence[str]) -> str:
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _distance(ranking: Ranking | None, collection: Collection, parameters: Parameters) -> str:
-    match ranking:
-        case Nearest():
-            return f"({_indexed_distance(ranking, collection, parameters)}) + 0"
-        case Words(text):
-            return f"-ts_rank_cd({_WORDS_OF_PART}, {_WORDS_QUERY.format(text=parameters.bind(text))})::float8"
-        case None:
-            raise TypeError("a listing has no distances")
-
-
-def _indexed_distance(ranking: Ranking | None, collection: Collection, parameters: Parameters) -> str:
-    """The expression that an HNSW index answers; any other form of it is computed row by row."""
-    if not isinstance(ranking, Nearest):
-        raise TypeError("an HNSW index ranks by distance only")
-    vector = parameters.bind(ranking.vector)
-    return f"p.embedding {OPERATOR[collection.metric]} {vector}::vector({collection.dimensions:d})"
+def _hit(row: Record) -> Hit:
+    return Hit(row["item_id"], row["part_no"], row["distance"], row["payload"], tuple(row["keys"]))

@@ -7,8 +7,10 @@ import msgspec
 
 from embedding_studio.sdk import Metric
 from embedding_studio.vector_store.domain import NAME_PATTERN, Collection, IndexState, IndexVersion
+from embedding_studio.vector_store.options import CollectionOptions
+from embedding_studio.vector_store.recall import Recall
 
-__all__ = ["CollectionPage", "CollectionView", "CreateCollection", "IndexVersionView"]
+__all__ = ["CollectionPage", "CollectionView", "CreateCollection", "IndexVersionView", "RecallView"]
 
 
 class CreateCollection(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,6 +31,15 @@ class IndexVersionView(msgspec.Struct):
     items: int
 
 
+class RecallView(msgspec.Struct):
+    """What was measured of searches whose filters let about as much through."""
+
+    bucket: str
+    samples: int
+    recall: float
+    ef_search: int
+
+
 class CollectionView(msgspec.Struct):
     """A collection."""
 
@@ -42,9 +53,14 @@ class CollectionView(msgspec.Struct):
     index_version: int
     index_versions: list[IndexVersionView]
     created_at: datetime
+    options: CollectionOptions
+    ef_search: int
+    recall: list[RecallView]
 
     @classmethod
-    def of(cls, collection: Collection, versions: list[tuple[IndexVersion, int, int]]) -> "CollectionView":
+    def of(
+        cls, collection: Collection, versions: list[tuple[IndexVersion, int, int]], recalls: list[Recall]
+    ) -> "CollectionView":
         """The collection as clients see it."""
         sizes = {one.version: (items, parts) for one, items, parts in versions}
         items, parts = sizes.get(collection.index_version, (0, 0))
@@ -61,6 +77,9 @@ class CollectionView(msgspec.Struct):
                 IndexVersionView(one.version, one.state, one.model_version, count) for one, count, _ in versions
             ],
             created_at=collection.created_at,
+            options=collection.options,
+            ef_search=collection.ef_search,
+            recall=[RecallView(one.bucket, one.samples, one.recall, one.ef_search) for one in recalls],
         )
 
 

@@ -2,14 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, Metric, PluginRegistry
 from embedding_studio.vector_store.catalog import Catalog
 from embedding_studio.vector_store.domain import NAME_PATTERN, Collection, IndexVersion
 from embedding_studio.vector_store.errors import CollectionNotFoundError, deletable_meanwhile
+from embedding_studio.vector_store.options import CollectionOptions, Storage, parse_options
+from embedding_studio.vector_store.recall import Recall
 from embedding_studio.vector_store.settings import VectorStoreSettings
 from embedding_studio.vector_store.versions import IndexVersions
 
@@ -22,7 +26,7 @@ OnDelete = Callable[[str], Awaitable[None]]
 """Deletes what another context keeps of a collection."""
 
 _NAME = re.compile(NAME_PATTERN)
-_MAX_DIMENSIONS = 2000  # what pgvector's HNSW index takes of `vector`
+_MOST_DIMENSIONS: Mapping[Storage, int] = {"halfvec": 4_000, "vector": 2_000, "binary": 4_000}
 
 
 class CollectionService:
@@ -62,13 +66,15 @@ class CollectionService:
             UnavailableError: The plugin's encoder is still being made ready.
         """
         plugin = self._plugins.get(plugin_name)
-        dimensions = _given_dimensions(options) if plugin.gives_vectors else await self._encoded(plugin, options)
+        parsed = parse_options(options)
+        dimensions = await self._dimensions(plugin, parsed)
+        _check_storage(parsed, metric or plugin.metric, dimensions)
         return await self._catalog.create(
             name=name,
             plugin=plugin.name,
             metric=metric or plugin.metric,
             dimensions=dimensions,
-            options=options,
+            options=msgspec.structs.replace(parsed, language=parsed.language or plugin.ranking.language),
             encoder=plugin.encoder.build() if plugin.encoder else None,
         )
 
@@ -130,6 +136,10 @@ class CollectionService:
             raise CollectionNotFoundError(collection.name)
         return counted
 
+    async def recalls(self, collection: Collection) -> list[Recall]:
+        """What was measured of the recall of the collection's active index."""
+        return await self._versions.recalls(collection)
+
     async def delete(self, name: str) -> None:
         """Delete the collection and all that any context keeps of it.
 
@@ -149,17 +159,23 @@ class CollectionService:
         for forget in self._on_delete:
             await forget(name)
 
-    async def _encoded(self, plugin: EmbeddingPlugin, options: dict[str, Any]) -> int:
-        if options:
-            raise InvalidError.at("options", f"the plugin {plugin.name!r} takes none")
-        return await self._dimensions_of(plugin)
+    async def _dimensions(self, plugin: EmbeddingPlugin, options: CollectionOptions) -> int:
+        if not plugin.gives_vectors:
+            if options.dimensions is not None:
+                raise InvalidError.at("options.dimensions", f"the encoder of the plugin {plugin.name!r} settles them")
+            return await self._dimensions_of(plugin)
+        if options.dimensions is None:
+            raise InvalidError.at("options.dimensions", "must be given: how many numbers an item's vector has")
+        if options.mode in {"vector", "hybrid"}:
+            raise InvalidError.at(
+                "options.mode", "items bring their own vectors, so words alone are searched lexically"
+            )
+        return options.dimensions
 
 
-def _given_dimensions(options: dict[str, Any]) -> int:
-    unknown = sorted(options.keys() - {"dimensions"})
-    if unknown:
-        raise InvalidError.at(f"options.{unknown[0]}", "unknown field")
-    dimensions = options.get("dimensions")
-    if not isinstance(dimensions, int) or isinstance(dimensions, bool) or not 1 <= dimensions <= _MAX_DIMENSIONS:
-        raise InvalidError.at("options.dimensions", f"must be a whole number from 1 to {_MAX_DIMENSIONS}")
-    return dimensions
+def _check_storage(options: CollectionOptions, metric: Metric, dimensions: int) -> None:
+    storage = options.index.storage
+    if dimensions > (most := _MOST_DIMENSIONS[storage]):
+        raise InvalidError.at("options.index.storage", f"an index of {storage!r} takes up to {most} dimensions")
+    if storage == "binary" and metric == "euclidean":
+        raise InvalidError.at("options.index.storage", "one bit a number keeps directions, and no Euclidean distances")

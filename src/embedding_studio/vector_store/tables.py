@@ -1,8 +1,8 @@
-"""The tables of one collection: its items, and the parts of each of its index versions."""
+"""The tables of one collection: its items, and the parts and terms of each of its index versions."""
 
 from embedding_studio.infra.postgres import Connection, quote
 
-__all__ = ["create_items_table", "create_parts_table", "items_table", "parts_table"]
+__all__ = ["create_items_table", "create_parts_table", "drop_parts_table", "items_table", "parts_table", "terms_table"]
 
 
 def items_table(collection_id: int) -> str:
@@ -15,6 +15,11 @@ def parts_table(collection_id: int, index_version: int) -> str:
     return quote(f"parts_{collection_id:d}_{index_version:d}")
 
 
+def terms_table(collection_id: int, index_version: int) -> str:
+    """The quoted name of the table of the terms of an index version's parts, which triggers keep in step."""
+    return quote(f"terms_{collection_id:d}_{index_version:d}")
+
+
 async def create_items_table(connection: Connection, collection_id: int) -> None:
     """Create the items' table; `seq` is an item's place in the order of acceptance, `ordinal` that within its task."""
     await connection.execute(
@@ -24,14 +29,25 @@ async def create_items_table(connection: Connection, collection_id: int) -> None
     )
 
 
-async def create_parts_table(connection: Connection, collection_id: int, index_version: int, dimensions: int) -> None:
-    """Create the parts' table of an index version.
+async def create_parts_table(
+    connection: Connection, collection_id: int, index_version: int, *, dimensions: int, language: str
+) -> None:
+    """Create the parts' table of an index version, with that of their terms.
 
     An item's first part carries the hash of what all of its parts were made from. Deleting an item takes its parts
-    along, in every version.
+    along, in every version. `key` is what the terms call a part; it is never given twice.
     """
     await connection.execute(
         f'CREATE TABLE {parts_table(collection_id, index_version)} (item_id text COLLATE "C" NOT NULL'
         f" REFERENCES {items_table(collection_id)} ON DELETE CASCADE, part_no int NOT NULL, text text,"
-        f" content_hash text, embedding vector({dimensions:d}) NOT NULL, PRIMARY KEY (item_id, part_no))",
+        f" content_hash text, embedding vector({dimensions:d}) NOT NULL,"
+        " key bigint GENERATED ALWAYS AS IDENTITY, UNIQUE (key) INCLUDE (item_id, part_no),"
+        " PRIMARY KEY (item_id, part_no))",
     )
+    await connection.execute("SELECT create_terms($1, $2, $3)", collection_id, index_version, language)
+
+
+async def drop_parts_table(connection: Connection, collection_id: int, index_version: int) -> None:
+    """Drop the parts of an index version and their terms."""
+    for table in (parts_table(collection_id, index_version), terms_table(collection_id, index_version)):
+        await connection.execute(f"DROP TABLE IF EXISTS {table}")

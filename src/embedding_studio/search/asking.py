@@ -1,0 +1,107 @@
+"""From what was asked to what PostgreSQL is asked: vectors of texts, images and items, and matches of words."""
+
+import asyncio
+
+import numpy as np
+
+from embedding_studio.inference import EmbeddingService
+from embedding_studio.infra.postgres import Pool
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.search.domain import SearchRequest
+from embedding_studio.search.planning import Plan
+from embedding_studio.vector_store import (
+    Collection,
+    CollectionService,
+    ItemStore,
+    Matches,
+    Query,
+    Vector,
+    WordQuery,
+    checked_vector,
+    find_matches,
+    items_with_phrases,
+)
+
+__all__ = ["Asking"]
+
+_PHRASE_MATCHES = 10_000
+"""Best matches that are looked at for phrases."""
+
+
+class Asking:
+    """Makes the query of a request; what can be done at once is done at once."""
+
+    def __init__(
+        self, *, pool: Pool, collections: CollectionService, embeddings: EmbeddingService, items: ItemStore
+    ) -> None:
+        self._pool = pool
+        self._collections = collections
+        self._embeddings = embeddings
+        self._items = items
+
+    async def query(
+        self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int
+    ) -> tuple[Query, Matches | None]:
+        """What to find, without a page's bounds; and what the words match, which a hybrid search finds beside it.
+
+        Raises:
+            InvalidError: The vector, image or item does not fit the collection.
+        """
+        matching = asyncio.create_task(self._matches(collection, plan.words)) if plan.words else None
+        try:
+            vector = await self._vector(collection, request, plan, model_version)
+            matches = await matching if matching else None
+        except BaseException:
+            if matching:
+                matching.cancel()
+            raise
+        only = await self._only(collection, plan.words.phrases, matches) if plan.words and matches else None
+        query = Query(
+            vector=vector,
+            matches=matches if plan.mode == "lexical" else None,
+            filter=plan.filter,
+            max_distance=request.max_distance,
+            only=only,
+            excluded=() if request.item_id is None else (request.item_id,),
+            sort=request.sort,
+        )
+        return query, matches
+
+    async def _matches(self, collection: Collection, words: WordQuery) -> Matches:
+        async with self._pool.acquire() as connection:
+            return await find_matches(connection, collection, words)
+
+    async def _only(self, collection: Collection, phrases: tuple[str, ...], matches: Matches) -> list[str] | None:
+        if not phrases:
+            return None
+        async with self._pool.acquire() as connection:
+            return await items_with_phrases(connection, collection, matches, phrases, limit=_PHRASE_MATCHES)
+
+    async def _vector(
+        self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int
+    ) -> Vector | None:
+        if plan.mode not in {"vector", "hybrid"}:
+            return None
+        if request.vector is not None:
+            return checked_vector(request.vector, collection, place="query.vector")
+        if request.item_id is not None:
+            return await self._vector_of_item(collection, request.item_id)
+        if request.image is not None:
+            return await self._vector_of_image(collection, request.image)
+        vectors = await self._embeddings.embed(collection, [plan.text or ""], "query", model_version=model_version)
+        return np.asarray(vectors[0], np.float32)
+
+    async def _vector_of_item(self, collection: Collection, item_id: str) -> Vector:
+        known = await self._items.vectors(collection, [item_id])
+        if item_id not in known:
+            raise InvalidError.at("query.item_id", f"no item {item_id!r}")
+        return known[item_id]
+
+    async def _vector_of_image(self, collection: Collection, image: bytes) -> Vector:
+        decode = self._collections.plugin_of(collection).preprocessing.build()
+        try:
+            pixels = await asyncio.to_thread(decode, image)
+            vectors = await self._embeddings.embed_images(self._embeddings.encoder_of(collection), [pixels])
+        except InvalidError as error:
+            raise InvalidError.at("query.image", error.detail) from None
+        return np.asarray(vectors[0], np.float32)

@@ -1,0 +1,79 @@
+"""Candidates by vectors and by words: exact wherever few items match, and never fewer than there are."""
+
+import time
+from collections.abc import Sequence
+
+from embedding_studio.infra.postgres import Pool
+from embedding_studio.search.meter import RecallMeter
+from embedding_studio.vector_store import (
+    Collection,
+    Hit,
+    Query,
+    Total,
+    Vector,
+    VectorStoreSettings,
+    count,
+    distances,
+    find,
+    find_few,
+    find_nearest,
+)
+
+__all__ = ["Retriever"]
+
+
+class Retriever:
+    """Chooses between comparing one by one and the approximate index, by how many items match."""
+
+    def __init__(self, pool: Pool, settings: VectorStoreSettings, meter: RecallMeter) -> None:
+        self._pool = pool
+        self._meter = meter
+        self._exact_below = settings.exact_below
+        self._large: dict[str, Collection] = {}
+
+    async def nearest(self, collection: Collection, query: Query, *, limit: int) -> tuple[list[Hit], Total]:
+        """The nearest items, all that match if these are fewer than `limit`, and how many match."""
+        async with self._pool.acquire() as connection:
+            if query.filter is not None and query.only is None:
+                few = await find_few(connection, collection, query, limit=limit, at_most=self._exact_below)
+                if few.hits is not None:
+                    return few.hits, few.total
+                total = few.total
+            else:
+                total = await self.total(collection, query)
+            if total.relation == "gte":
+                started = time.perf_counter()
+                hits = await find_nearest(connection, collection, query, limit=limit)
+                if len(hits) == limit:
+                    seconds = time.perf_counter() - started
+                    self._meter.sample(collection, query, hits, limit=limit, seconds=seconds)
+                    return hits, total
+            return await find(connection, collection, query, limit=limit), total
+
+    async def page(self, collection: Collection, query: Query, *, limit: int) -> list[Hit]:
+        """Items in exact order, from the place behind `query.after`."""
+        async with self._pool.acquire() as connection:
+            return await find(connection, collection, query, limit=limit)
+
+    async def total(self, collection: Collection, query: Query, *, to_the_end: bool = False) -> Total:
+        """How many match, counted no further than the exact comparison goes unless `to_the_end`.
+
+        That a whole collection is large is remembered as long as the collection itself.
+        """
+        conditions = (query.filter, query.only, query.matches, query.max_distance)
+        whole = not to_the_end and all(one is None for one in conditions)
+        if whole and self._large.get(collection.name) is collection:
+            return Total(self._exact_below, "gte")
+        stop_at = None if to_the_end else self._exact_below
+        async with self._pool.acquire() as connection:
+            total = await count(connection, collection, query, stop_at=stop_at)
+        if whole and total.relation == "gte":
+            self._large[collection.name] = collection
+        return total
+
+    async def distances(
+        self, collection: Collection, vector: Vector, item_ids: Sequence[str]
+    ) -> dict[str, tuple[float, int]]:
+        """The distance of each item's nearest part, and which part that is."""
+        async with self._pool.acquire() as connection:
+            return await distances(connection, collection, vector, item_ids)
