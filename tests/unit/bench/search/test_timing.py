@@ -1,0 +1,46 @@
+import asyncio
+import time
+
+import pytest
+
+from embedding_studio.bench.search.timing import Call, Times, by_turns, throughputs
+
+
+def noting(name: str, notes: list[str], *, pause: float = 0.0) -> Call:
+    async def call(number: int) -> None:
+        notes.append(f"{name}{number}")
+        await asyncio.sleep(pause)
+
+    return call
+
+
+def test_percentiles_are_in_milliseconds() -> None:
+    times = Times.of([0.001] * 99 + [0.1])
+    assert times.p50 == pytest.approx(1.0)
+    assert 1.0 < times.p99 <= 100.0
+
+
+def test_calls_take_turns_with_the_same_queries() -> None:
+    notes: list[str] = []
+    times = asyncio.run(by_turns([noting("a", notes), noting("b", notes)], 3))
+    assert notes == ["a0", "b0", "a1", "b1", "a2", "b2"]
+    assert len(times) == 2
+
+
+def test_the_first_turns_are_left_out() -> None:
+    async def slow_at_first(number: int) -> None:
+        await asyncio.sleep(0.05 if number == 0 else 0)
+
+    (times,) = asyncio.run(by_turns([slow_at_first], 8, warm_up=1))
+    assert times.p99 < 50
+
+
+def test_crews_take_turns_and_end_in_time() -> None:
+    notes: list[str] = []
+    crews = [[noting("a", notes, pause=0.001)] * 2, [noting("b", notes, pause=0.01)]]
+    started = time.perf_counter()
+    rates = asyncio.run(throughputs(crews, seconds=0.09))
+    assert time.perf_counter() - started < 5
+    assert rates[0] > rates[1] > 0
+    turns = [note[0] for index, note in enumerate(notes) if index == 0 or notes[index - 1][0] != note[0]]
+    assert turns == ["a", "b"] * 3
