@@ -16,20 +16,21 @@ _COUNT = """
     WITH field AS (
         SELECT n, string_to_array(name, '.') AS path FROM unnest({names}::text[]) WITH ORDINALITY f (name, n)
     ),
-    found AS MATERIALIZED (
-        SELECT field.n, matched.item, matched.payload #> field.path AS value
-        FROM (SELECT row_number() OVER () AS item, i.payload FROM {source} WHERE {where}) matched CROSS JOIN field
+    whole AS (
+        SELECT field.n, i.payload #> field.path AS value, count(*) FROM {source} CROSS JOIN field
+        WHERE {where} GROUP BY 1, 2
     ),
-    member AS (
-        SELECT DISTINCT found.n, found.item, member.value FROM found, jsonb_array_elements(
-            CASE WHEN jsonb_typeof(found.value) = 'array' THEN found.value ELSE '[]' END
-        ) member
+    single AS (
+        SELECT n, value, count FROM whole WHERE jsonb_typeof(value) <> 'array'
+        UNION ALL SELECT n, member, count FROM whole CROSS JOIN LATERAL (
+            SELECT DISTINCT jsonb_array_elements(
+                CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]' END
+            ) AS member
+        ) members
     ),
     counted AS (
-        SELECT n, value, sum(count)::bigint AS count FROM (
-            SELECT n, value, count(*) FROM found GROUP BY n, value
-            UNION ALL SELECT n, value, count(*) FROM member GROUP BY n, value
-        ) kinds WHERE jsonb_typeof(value) IN ('boolean', 'number', 'string') GROUP BY n, value
+        SELECT n, value, sum(count)::bigint AS count FROM single
+        WHERE jsonb_typeof(value) IN ('boolean', 'number', 'string') GROUP BY n, value
     ),
     ranked AS (
         SELECT *, row_number() OVER (

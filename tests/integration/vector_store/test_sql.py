@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.vector_store import parse_filter
 from embedding_studio.vector_store.sql import Parameters, condition, where
 from studio import Studio
@@ -198,6 +199,30 @@ async def test_the_database_reads_filters_as_python_does(
     expected = [holds(tree, row) for row in rows]
     assert [row["exact"] for row in found] == expected
     assert [row["indexed"] for row in found] == expected
+
+
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from(TIMES)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=2)),
+    max_leaves=4,
+)
+OPERATORS = ["eq", "ne", "in", "any", "all", "exists", "gt", "gte", "lt", "lte", "match", "phrase", "prefix"]
+
+
+@given(field=st.text(max_size=8), operator=st.sampled_from(OPERATORS), operand=anything, payload=payloads)
+@hypothesis_settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_what_is_not_refused_is_answered(
+    studio: Studio, field: str, operator: str, operand: Any, payload: dict[str, Any]
+) -> None:
+    try:
+        tree = parse_filter({"field": field, operator: operand})
+    except InvalidError:
+        return
+    parameters = Parameters()
+    row = f"(VALUES ({parameters.bind(payload)}::jsonb)) i (payload)"
+    select = f"SELECT {condition(tree, parameters)}, {where(tree, parameters)} IS TRUE FROM {row}"
+    exact, indexed = (await studio.container.pool.fetch(select, *parameters.values))[0]
+    assert exact == indexed
 
 
 @pytest.mark.parametrize(
