@@ -18,9 +18,8 @@ __all__ = ["Event", "Impression", "Session", "packed", "unpacked"]
 
 def packed(query: dict[str, Any]) -> dict[str, Any]:
     """A query as it is stored: its vector as float32 in four bytes a number, which is how it was searched."""
-    if "vector" not in query:
-        return query
-    return {**query, "vector": _binary(query["vector"])}
+    vector = query.get("vector")
+    return query if vector is None else {**query, "vector": _binary(vector)}
 
 
 def unpacked(query: dict[str, Any]) -> dict[str, Any]:

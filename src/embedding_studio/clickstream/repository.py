@@ -9,10 +9,11 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, DocumentTooLarge, WriteError
+from pymongo.errors import BulkWriteError, WriteError
 
 from embedding_studio.clickstream.batcher import Batcher
 from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.kernel.errors import TooLargeError
 
 __all__ = ["ClickstreamRepository"]
 
@@ -37,10 +38,13 @@ class ClickstreamRepository:
         The journal is one sequence, so whoever was told that an event was written can rely on its session too.
         Sessions that come at the same time share an insert; each is encoded by itself before, so that one that cannot
         be a document fails alone.
+
+        Raises:
+            TooLargeError: It is over what a document may have.
         """
         encoded = bson.encode(session)
         if len(encoded) > _LARGEST_DOCUMENT:
-            raise DocumentTooLarge(f"a session of {len(encoded)} bytes is no document")
+            raise TooLargeError(f"a session of {len(encoded)} bytes cannot be kept: send less in `meta` or `filter`")
         await self._batcher.add(RawBSONDocument(encoded))
 
     async def session(self, session_id: str) -> Session | None:

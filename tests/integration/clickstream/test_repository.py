@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from bson.binary import Binary
 from bson.errors import InvalidDocument
-from pymongo.errors import AutoReconnect, DocumentTooLarge, WriteError
+from pymongo.errors import AutoReconnect, WriteError
 
 from embedding_studio.clickstream import ClickstreamRepository
+from embedding_studio.kernel.errors import TooLargeError
 from embedding_studio.kernel.ids import new_id
 from studio import Studio
 
@@ -71,7 +72,7 @@ async def test_a_session_that_cannot_be_written_fails_alone(studio: Studio, repo
     writes = [repository.add_session(one) for one in (*good, *bad)]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     assert outcomes[:5] == [None] * 5
-    assert [type(one) for one in outcomes[5:]] == [WriteError, DocumentTooLarge, InvalidDocument]
+    assert [type(one) for one in outcomes[5:]] == [WriteError, TooLargeError, InvalidDocument]
     ids = [one["_id"] for one in good]
     assert await studio.container.database["sessions"].count_documents({"_id": {"$in": ids}}) == 5
 
