@@ -101,13 +101,13 @@ def migrate() -> None:
 
 @app.command()
 def export() -> None:
-    """Export the encoders that the plugins name to ONNX, where that was not done yet."""
-    from embedding_studio.bootstrap import encoder_sources
+    """Export the encoders and cross-encoders that the plugins name to ONNX, where that was not done yet."""
+    from embedding_studio.bootstrap import model_sources
     from embedding_studio.inference.actors import export_missing
     from embedding_studio.sdk import find_plugins
 
     settings = _settings()
-    export_missing(encoder_sources(find_plugins(settings.plugins)), settings.inference.encoders)
+    export_missing(model_sources(find_plugins(settings.plugins)), settings.inference.encoders)
 
 
 @app.command()

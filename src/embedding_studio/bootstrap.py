@@ -28,7 +28,7 @@ from embedding_studio.infra.mongo import Database, open_database
 from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
-from embedding_studio.sdk import EncoderSource, PluginRegistry, find_plugins
+from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
 from embedding_studio.search import Asking, Rankers, RecallMeter, Retriever, SearchService, Windows
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
@@ -46,7 +46,7 @@ from embedding_studio.upsertion import (
 )
 from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexVersions, ItemStore
 
-__all__ = ["Container", "encoder_sources", "open_container"]
+__all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
 _DOCUMENTS = (Task, IdempotencyKey, Session, Event, ModelVersion)
 
@@ -54,6 +54,13 @@ _DOCUMENTS = (Task, IdempotencyKey, Session, Event, ModelVersion)
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
     """The encoders that the working plugins name, each once."""
     return list(dict.fromkeys(plugin.encoder.build() for plugin in plugins.working() if plugin.encoder))
+
+
+def model_sources(plugins: PluginRegistry) -> list[EncoderSource]:
+    """All that is to be exported: the encoders, and the cross-encoders, without which searches go on."""
+    rankers = [ranker for plugin in plugins.working() for ranker in plugin.ranking.rankers]
+    cross_encoders = [ranker.build() for ranker in rankers if isinstance(ranker, CrossEncoderRerank)]
+    return list(dict.fromkeys([*encoder_sources(plugins), *cross_encoders]))
 
 
 class Container:
@@ -167,9 +174,7 @@ class Container:
         return SearchService(
             pool=self.pool,
             collections=self.collections,
-            asking=Asking(
-                pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items
-            ),
+            asking=Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items),
             retriever=retriever,
             windows=Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock)),
             items=self.items,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from embedding_studio.bootstrap import encoder_sources
+from embedding_studio.bootstrap import model_sources
 from embedding_studio.inference import Encoders
 from embedding_studio.infra.embedded import (
     Child,
@@ -94,8 +94,8 @@ def _environment(data_dir: Path, host: str, port: int, urls: ServerUrls) -> dict
 
 
 def _export(supervisor: Supervisor, settings: Settings, say: Callable[[str], None]) -> None:
-    """Export encoders in a process of its own, so that torch leaves the memory when it is done."""
-    missing = Encoders(settings.inference).missing(encoder_sources(find_plugins(settings.plugins)))
+    """Export models in a process of its own, so that torch leaves the memory when it is done."""
+    missing = Encoders(settings.inference).missing(model_sources(find_plugins(settings.plugins)))
     if missing:
         say(f"Exporting {', '.join(source.model for source in missing)} to ONNX, once")
         supervisor.run(

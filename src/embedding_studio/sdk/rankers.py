@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from embedding_studio.sdk.encoder import EncoderSource
+from embedding_studio.sdk.pieces import TextPart
+from embedding_studio.sdk.text import FieldsText
 
 __all__ = [
     "BoostPart",
@@ -167,11 +169,13 @@ class CrossEncoderRerank:
     Attributes:
         model: A hub id or a folder of a transformer for sequence classification with one label, such as
             `cross-encoder/ms-marco-MiniLM-L6-v2`.
+        text: Makes the text that is scored of an item's payload.
         top: Candidates that are scored, at most 1,000. Each costs about as much as embedding its text.
         weight: The largest share, above 0.
     """
 
     model: str
+    text: TextPart = field(default_factory=FieldsText)
     top: int = 50
     weight: float = 1.0
 

@@ -2,7 +2,13 @@
 
 from prometheus_client import Counter, Histogram
 
-__all__ = ["RECALL", "SESSIONS_LOST"]
+__all__ = ["PARTS_SKIPPED", "RECALL", "SESSIONS_LOST"]
+
+PARTS_SKIPPED = Counter(
+    "embedding_studio_search_parts_skipped",
+    "Query processors and rankers that failed or did not answer in time, so that a search went on without them",
+    ("part",),
+)
 
 RECALL = Histogram(
     "embedding_studio_search_recall",
