@@ -1,7 +1,7 @@
 """SQL with bound parameters only: filters and words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -24,6 +24,7 @@ from embedding_studio.vector_store.filters import (
     Or,
     Phrase,
     Prefix,
+    Scalar,
     Words,
 )
 
@@ -37,6 +38,7 @@ OPERATOR_CLASS: Mapping[Metric, str] = {
 }
 _COMPARISON: Mapping[Comparison, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _START = 64  # characters that `payload_start` gives
+_FEW = 16  # values; each row that an index finds is compared with them one by one
 _POSITION = re.compile(r"\s*[+-]?[0-9]+")
 _SLASH = re.compile(r'(?<=[^\s<"])/(?=[^\s>"])')  # as `payload_words` reads it
 _MOST_CHARACTERS = 100_000  # whose words surely fit into a tsvector, which may have a megabyte
@@ -116,16 +118,35 @@ def _value(path: tuple[str, ...], parameters: Parameters, payload: str) -> str:
 
 
 def _members(leaf: Equal | AnyOf | All, parameters: Parameters, payload: str) -> str:
-    """Through the payload as a whole, which one index serves for all fields.
+    """Few values through the payload as a whole, which one index serves for all fields; many are hashed.
 
-    A name in the path that may be a position in an array as well is looked up; containment knows names only.
+    A name in the path that may be a position in an array as well is looked up: containment knows names only.
     """
-    if not any(_POSITION.fullmatch(name) for name in leaf.path):
+    by_name = not any(_POSITION.fullmatch(name) for name in leaf.path)
+    if by_name and (isinstance(leaf, All) or len(leaf.values) <= _FEW):
         documents = [reduce(lambda inner, name: {name: inner}, reversed(leaf.path), one) for one in _wanted(leaf)]
         return f"{payload} @> ANY({parameters.bind(documents)}::jsonb[])"
-    members = parameters.bind([msgspec.json.encode(one).decode() for one in leaf.values])
-    operator = {Equal: "= ANY", AnyOf: "@> ANY", All: "@> ALL"}[type(leaf)]
-    return f"{_value(leaf.path, parameters, payload)} {operator}({members}::text[]::jsonb[])"
+    value = _value(leaf.path, parameters, payload)
+    members = f"{parameters.bind([msgspec.json.encode(one).decode() for one in leaf.values])}::text[]::jsonb[]"
+    match leaf:
+        case Equal(_, values):
+            return f"{value} = ANY({members}){_implied(values, value, parameters)}"
+        case AnyOf():
+            return f"EXISTS (SELECT FROM jsonb_path_query({value}, '$[*]') AS m (member) WHERE member = ANY({members}))"
+        case All():
+            return f"{value} @> ALL({members})"
+
+
+def _implied(values: Sequence[Scalar], value: str, parameters: Parameters) -> str:
+    """What is so of a value that equals one of them, as the index of a declared field knows it."""
+    strings = [one for one in values if isinstance(one, str)]
+    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(strings) == len(values):
+        starts = parameters.bind([one[:_START] for one in strings])
+        return f' AND payload_start({value}) COLLATE "C" = ANY({starts}::text[])'
+    if len(numbers) == len(values):
+        return f" AND payload_number({value}) = ANY({parameters.bind([_decimal(one) for one in numbers])}::numeric[])"
+    return ""
 
 
 def _wanted(leaf: Equal | AnyOf | All) -> list[Any]:
@@ -143,7 +164,12 @@ def _wanted(leaf: Equal | AnyOf | All) -> list[Any]:
 def _compare(value: str, operator: str, bound: float | datetime, parameters: Parameters) -> str:
     if isinstance(bound, datetime):
         return f"payload_time({value}) {operator} {parameters.bind(bound)}::timestamptz"
-    return f"payload_number({value}) {operator} {parameters.bind(Decimal(str(bound)))}::numeric"
+    return f"payload_number({value}) {operator} {parameters.bind(_decimal(bound))}::numeric"
+
+
+def _decimal(number: float) -> Decimal:
+    """As its JSON is read: the shortest decimal that stands for the number, not the binary fraction behind it."""
+    return Decimal(str(number))
 
 
 def _words(value: str, query: str, text: str, parameters: Parameters, language: str) -> str:

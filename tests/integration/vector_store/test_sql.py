@@ -43,7 +43,9 @@ scalars = st.one_of(
     st.booleans(),
     st.integers(-3, 3),
     st.sampled_from([0.5, 0.1, 1.0, -0.0, 1e300, 2**53]),
-    st.sampled_from(["", "a", "1", "true", 'quote"\\', "é", "oak/tables", "<b>oak</b>", LONG, *TIMES, *NO_TIMES]),
+    st.sampled_from(
+        ["", "a", "1", "true", 'quote"\\', "é", "oak/tables", "<b>oak</b>", LONG, LONG[:64], *TIMES, *NO_TIMES]
+    ),
     texts,
 )
 fields = st.sampled_from(["a", "b", "a.b", "a.0", "a.+0", "b. 1", "a.-1.b", "b.a.b", "missing", "a'"])
@@ -58,9 +60,15 @@ payloads = st.dictionaries(
     ),
 )
 bounds = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, 0.1, -0.0, 1e300, 1e-300]), st.sampled_from(TIMES))
+lists = st.one_of(
+    st.lists(scalars, max_size=3),
+    st.lists(scalars, min_size=17, max_size=20),
+    st.lists(scalars.filter(lambda one: isinstance(one, str)), min_size=17, max_size=20),
+    st.lists(st.integers(-3, 30), min_size=17, max_size=20),
+)
 operations = st.one_of(
     st.tuples(st.sampled_from(["eq", "ne"]), scalars),
-    st.tuples(st.sampled_from(["in", "any", "all"]), st.lists(scalars, max_size=3)),
+    st.tuples(st.sampled_from(["in", "any", "all"]), lists),
     st.tuples(st.just("exists"), st.booleans()),
     st.tuples(st.sampled_from(["gt", "gte", "lt", "lte"]), bounds),
     st.tuples(st.sampled_from(["match", "phrase"]), texts),
