@@ -16,6 +16,7 @@ class Figure:
     Attributes:
         floor: What the same run measured without the product, or on whatever else the figure is held against.
         relation: Which side of `asked` the figure must lie on; None where nothing was asked.
+        note: With which settings it was measured.
     """
 
     section: str
@@ -25,6 +26,7 @@ class Figure:
     floor: float | None = None
     relation: Relation | None = None
     asked: float | None = None
+    note: str = ""
 
     @property
     def ok(self) -> bool:
@@ -34,9 +36,11 @@ class Figure:
         return self.measured <= self.asked if self.relation == "<=" else self.measured >= self.asked
 
 
-def seen(section: str, name: str, measured: float, unit: str = "", *, floor: float | None = None) -> Figure:
+def seen(
+    section: str, name: str, measured: float, unit: str = "", *, floor: float | None = None, note: str = ""
+) -> Figure:
     """A figure of which nothing was asked."""
-    return Figure(section, name, measured, unit, floor)
+    return Figure(section, name, measured, unit, floor, note=note)
 
 
 def at_most(
@@ -62,6 +66,7 @@ def report(figures: Sequence[Figure]) -> dict[str, Any]:
             "floor": figure.floor,
             "asked": figure.relation and f"{figure.relation} {figure.asked:.6g}",
             "ok": figure.ok,
+            "note": figure.note,
         }
         for figure in figures
     }
@@ -71,8 +76,7 @@ def rows(figures: Sequence[Figure]) -> list[dict[str, str]]:
     """The figures as rows of a table."""
     return [
         {
-            "section": figure.section,
-            "figure": figure.name,
+            "figure": f"{figure.section}.{figure.name}",
             "measured": _text(figure.measured, figure.unit),
             "floor": "" if figure.floor is None else _text(figure.floor, figure.unit),
             "asked": "" if figure.asked is None else f"{figure.relation} {_text(figure.asked, figure.unit)}",

@@ -82,11 +82,11 @@ def compare(ours: Mapping[bool, Measured], rows: Sequence[Mapping[str, Any]]) ->
     """
     figures = []
     for row in rows:
-        own, name = ours[row["filtered"]], f"{row['rival']}{'_filter_1%' if row['filtered'] else ''}"
+        own, name = ours[row["filtered"]], f"{row['rival']}{'_1%' if row['filtered'] else ''}"
         figures += [
-            at_most(_NAME, f"p50_against_{name}", own.p50, row["p50"], unit="ms", floor=row["p50"]),
-            seen(_NAME, f"p99_against_{name}", own.p99, "ms", floor=row["p99"]),
-            seen(_NAME, f"recall@10_against_{name} ({row['setting']})", own.recall, floor=row["recall"]),
+            at_most(_NAME, f"p50_vs_{name}", own.p50, row["p50"], unit="ms", floor=row["p50"]),
+            seen(_NAME, f"p99_vs_{name}", own.p99, "ms", floor=row["p99"]),
+            seen(_NAME, f"recall_vs_{name}", own.recall, floor=row["recall"], note=row["setting"]),
         ]
     return figures
 
