@@ -1,19 +1,29 @@
 """Every shipped plugin conforms, whatever the payload."""
 
 import ast
+import time
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from embedding_studio.clickstream import EventType
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.sdk import EmbeddingPlugin, EventGains, FieldsText, find_plugins
+from embedding_studio.sdk import (
+    CrossEncoderRerank,
+    EmbeddingPlugin,
+    EventGains,
+    FieldsText,
+    QueryDraft,
+    Ranking,
+    find_plugins,
+)
 from embedding_studio.sdk.conformance import EVENT_TYPES, check
 from embedding_studio.sdk.encoder import ClipEncoder, SentenceEncoder
 from embedding_studio.sdk.images import ImageFields
@@ -24,7 +34,9 @@ from embedding_studio.sdk.text import TextPiece
 FILES = sorted(shipped("plugins").glob("*.py"))
 PLUGINS = find_plugins(shipped("plugins")).working()
 CALLS = count()
-known = st.sampled_from(["title", "name", "text", "year", "genres", "countries", "cast", "directors", "oscars"])
+films = ["title", "name", "text", "year", "genres", "countries", "cast", "directors", "oscars"]
+goods = ["price", "brand", "sold", "added_at"]
+known = st.sampled_from(films + goods)
 names = known | st.text(max_size=5)
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20)),
@@ -34,13 +46,14 @@ values = st.recursive(
 
 
 def test_the_shipped_plugins_are_there() -> None:
-    assert {plugin.name for plugin in PLUGINS} >= {"movies", "text", "vectors"}
+    assert {plugin.name for plugin in PLUGINS} >= {"movies", "shop", "text", "vectors"}
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
-@given(payload=st.dictionaries(names, values, max_size=6))
-def test_a_plugin_conforms(plugin: EmbeddingPlugin, payload: dict[str, Any]) -> None:
-    check(plugin, payloads=[payload])
+@settings(max_examples=20, deadline=None)
+@given(payloads=st.lists(st.dictionaries(names, values, max_size=6), min_size=1, max_size=10))
+def test_a_plugin_conforms(plugin: EmbeddingPlugin, payloads: list[dict[str, Any]]) -> None:
+    check(plugin, payloads=payloads)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -123,3 +136,65 @@ def test_a_gain_out_of_range_does_not_conform() -> None:
 
     with pytest.raises(InvalidError, match="training"):
         check(EmbeddingPlugin(name="loud", training=Loud()), payloads=[{}])
+
+
+def processing(process: Any) -> EmbeddingPlugin:
+    class Part:
+        def build(self) -> Any:
+            return process
+
+    return EmbeddingPlugin(name="odd", ranking=Ranking(query=(Part(),)))
+
+
+def busy(draft: QueryDraft) -> QueryDraft:
+    started = time.thread_time()
+    while time.thread_time() - started < 0.6:
+        pass
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("process", "wrong"),
+    [
+        (lambda draft: draft.text, "must give a QueryDraft"),
+        (lambda draft: replace(draft, text=None), "must give a QueryDraft"),
+        (lambda draft: replace(draft, text=f"call {next(CALLS)}"), "the second time"),
+        (lambda draft: replace(draft, text=draft.text.split()[0]), "IndexError"),
+        (busy, "takes"),
+    ],
+)
+def test_a_processor_that_is_not_what_was_agreed_does_not_conform(process: Any, wrong: str) -> None:
+    with pytest.raises(InvalidError, match=wrong):
+        check(processing(process), payloads=[])
+
+
+def boosting(share_of: Any) -> EmbeddingPlugin:
+    class Part:
+        name = "own"
+        cap = 0.5
+
+        def build(self) -> Any:
+            return share_of
+
+    return EmbeddingPlugin(name="odd", ranking=Ranking(rankers=(Part(),)))
+
+
+@pytest.mark.parametrize(
+    ("share_of", "wrong"),
+    [
+        (lambda _payload, _now: 0.6, "from -0.5 to 0.5"),
+        (lambda _payload, _now: float("nan"), "from -0.5 to 0.5"),
+        (lambda _payload, _now: "much", "from -0.5 to 0.5"),
+        (lambda payload, _now: payload["price"], "KeyError"),
+        (lambda payload, _now: payload.update(seen=True) or 0, "changes the payload"),
+        (lambda _payload, _now: 0.5 / (next(CALLS) + 2), "the second time"),
+    ],
+)
+def test_a_boost_that_is_not_what_was_agreed_does_not_conform(share_of: Any, wrong: str) -> None:
+    with pytest.raises(InvalidError, match=wrong):
+        check(boosting(share_of), payloads=[{}])
+
+
+def test_a_cross_encoder_needs_no_model_to_conform() -> None:
+    ranking = Ranking(rankers=(CrossEncoderRerank(model="cross-encoder/none"),))
+    check(EmbeddingPlugin(name="reranked", ranking=ranking), payloads=[{"title": "a"}])

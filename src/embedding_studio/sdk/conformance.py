@@ -10,8 +10,11 @@ Example:
             check(plugin, payloads=[{"title": "Emma", "author": "Jane Austen"}, {}])
 """
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -23,12 +26,29 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk.images import ImageFields, ImageRef
 from embedding_studio.sdk.pieces import Text, TextPart
 from embedding_studio.sdk.plugin import EmbeddingPlugin
+from embedding_studio.sdk.rankers import BoostPart, CrossEncoderRerank, ShareOf
+from embedding_studio.sdk.ranking import ProcessQuery, QueryDraft, QueryProcessorPart
 from embedding_studio.sdk.splitting import TokenSplitter
 from embedding_studio.sdk.text import TextPiece
 
-__all__ = ["EVENT_TYPES", "check"]
+__all__ = ["EVENT_TYPES", "ODD_TEXTS", "check"]
 
 EVENT_TYPES = ("click", "view", "dwell", "like", "dismiss", "cart", "purchase", "report")
+
+ODD_TEXTS = (
+    "red sofa",
+    "",
+    " \t\n",
+    "ÜNÏCODE \N{PILE OF POO} \ud800 \0",
+    '"brand:" price: under over 5 between and 1,000,000.5 or "',
+    "(((([[[[***+++???\\\\",
+    "1234567890" * 100,
+    "under between 1 and brand: " * 370,
+)
+"""Queries that processors are tried with."""
+
+_SLOWEST_S = 0.5
+_NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 _Make = Callable[[Mapping[str, Any]], object]
 
@@ -49,10 +69,17 @@ def check(
     _check_encoder(plugin)
     _check_gains(plugin)
     _check_prompt(plugin)
+    for processor in plugin.ranking.query:
+        _check_processor(processor)
     parts = [(part, kind, build(), build()) for part, kind, build in _parts(plugin, tokenizer or _one_token_a_word())]
+    boosts = [
+        (one, one.build(), one.build()) for one in plugin.ranking.rankers if not isinstance(one, CrossEncoderRerank)
+    ]
     for payload in payloads:
         for part, kind, make, again in parts:
             _check_part(part, kind, make, again, payload)
+        for boost, share_of, same in boosts:
+            _check_share(boost, share_of, same, payload)
 
 
 def _check_encoder(plugin: EmbeddingPlugin) -> None:
@@ -72,6 +99,48 @@ def _check_prompt(plugin: EmbeddingPlugin) -> None:
     split = plugin.text.split if isinstance(plugin.text, Text) else None
     if isinstance(split, TokenSplitter) and plugin.encoder and split.prompt != plugin.encoder.build().item_prompt:
         raise InvalidError.at("text", "the prompt of the splitter is not the one that the encoder puts before items")
+
+
+def _check_processor(part: QueryProcessorPart) -> None:
+    place = f"ranking.query: {type(part).__name__}"
+    process, again = part.build(), part.build()
+    for text in ODD_TEXTS:
+        draft = QueryDraft(text, ("a word",), ({"field": "a", "eq": 1},))
+        first, second = _processed(place, process, draft), _processed(place, again, draft)
+        if not isinstance(first, QueryDraft) or not isinstance(first.text, str):
+            raise InvalidError.at(place, f"must give a QueryDraft, not {first!r}")
+        if first != second or first != _processed(place, process, draft):
+            raise InvalidError.at(place, f"gives another query the second time for {text[:50]!r}")
+
+
+def _processed(place: str, process: ProcessQuery, draft: QueryDraft) -> Any:
+    started = time.thread_time()
+    try:
+        processed = process(draft)
+    except Exception as error:
+        raise InvalidError.at(place, f"fails on {draft.text[:50]!r}: {type(error).__name__}: {error}") from error
+    if (took := time.thread_time() - started) > _SLOWEST_S:
+        raise InvalidError.at(place, f"takes {took:.1f} s for {draft.text[:50]!r}")
+    return processed
+
+
+def _check_share(boost: BoostPart, share_of: ShareOf, again: ShareOf, payload: Mapping[str, Any]) -> None:
+    place = f"ranking.rankers: {boost.name}"
+    before = deepcopy(payload)
+    share = _share(place, share_of, payload)
+    if payload != before:
+        raise InvalidError.at(place, "changes the payload")
+    if not isinstance(share, int | float) or not abs(share) <= boost.cap < math.inf:
+        raise InvalidError.at(place, f"must give a number from {-boost.cap} to {boost.cap}, not {share!r}")
+    if not share == _share(place, share_of, payload) == _share(place, again, payload):
+        raise InvalidError.at(place, "gives another share the second time")
+
+
+def _share(place: str, share_of: ShareOf, payload: Mapping[str, Any]) -> Any:
+    try:
+        return share_of(payload, _NOW)
+    except Exception as error:
+        raise InvalidError.at(place, f"fails on a payload: {type(error).__name__}: {error}") from error
 
 
 def _parts(plugin: EmbeddingPlugin, tokenizer: Tokenizer) -> Iterator[tuple[str, type, Callable[[], _Make]]]:

@@ -83,8 +83,8 @@ class Spelling:
     looked up.
 
     Attributes:
-        words: All words that are right, or words to how frequent they are; of equally near words the most frequent is
-            taken, then the first in the alphabet.
+        words: All words that are right, or words to how frequent they are: with "leather" alone, "feather" would be
+            corrected too. Of equally near words the most frequent is taken, then the first in the alphabet.
         distance: Largest distance; 2 is for words of 6 letters and more, shorter ones get 1.
     """
 
