@@ -8,6 +8,7 @@ down_revision = "0003"
 
 def upgrade() -> None:
     _create_scalars()
+    _create_order()
     _create_words()
 
 
@@ -38,6 +39,16 @@ def _create_scalars() -> None:
     """)
 
 
+def _create_order() -> None:
+    """A value as lists are sorted by it, short enough for a cursor: all of a number, the start of a long text."""
+    op.execute("""
+        CREATE FUNCTION payload_order(value jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+        RETURN CASE WHEN length(value::text) <= 350
+            THEN NULLIF(value, 'null') ELSE to_jsonb(left(value #>> '{}', 350))
+        END
+    """)
+
+
 def _create_words() -> None:
     """The words of all strings in a value; a slash between two words parts them, which PostgreSQL takes for a path.
 
@@ -59,4 +70,4 @@ def _create_words() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION payload_words, payload_time, payload_start, payload_number CASCADE")
+    op.execute("DROP FUNCTION payload_words, payload_order, payload_time, payload_start, payload_number CASCADE")

@@ -15,7 +15,10 @@ MAX_KEYS = 8
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """A field to sort by; items that lack it, or have null there, come last in both directions."""
+    """A field to sort by; items that lack it, or have null there, come last in both directions.
+
+    Of a long value, the first 350 characters count: a cursor carries the values of an item.
+    """
 
     path: tuple[str, ...]
     descending: bool = False
@@ -98,4 +101,4 @@ def _behind(key: SortKey, last: Any, rest: str, parameters: Parameters, payload:
 
 
 def _value(key: SortKey, parameters: Parameters, payload: str) -> str:
-    return f"NULLIF({payload} #> {parameters.bind(list(key.path))}::text[], 'null'::jsonb)"
+    return f"payload_order({payload} #> {parameters.bind(list(key.path))}::text[])"
