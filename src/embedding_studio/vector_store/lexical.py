@@ -47,18 +47,21 @@ def parse_words(text: str) -> WordQuery:
 async def find_matches(connection: Connection, collection: Collection, query: WordQuery) -> Matches:
     """All parts with any of the words or prefixes, scored by BM25."""
     terms = terms_table(collection.id, collection.index_version)
-    rows = await connection.fetch(
-        "WITH asked AS (SELECT unnest(tsvector_to_array(words($1::text::regconfig, $2))) AS term"
+    begun = (
         " UNION SELECT * FROM (SELECT DISTINCT t.term FROM unnest($3::text[]) prefix,"
         f" unnest(tsvector_to_array(words($1::text::regconfig, prefix))) stem JOIN {terms} t ON t.term ^@ stem"
-        f" LIMIT {_TERMS:d}) begun UNION SELECT ''),"
+        f" LIMIT {_TERMS:d}) begun"
+    )
+    rows = await connection.fetch(
+        "WITH asked AS (SELECT unnest(tsvector_to_array(words($1::text::regconfig, $2))) AS term"
+        f" UNION SELECT ''{begun if query.prefixes else ''}),"
         " counted AS (SELECT t.term, sum(t.parts)::bigint AS parts, sum(t.length)::bigint AS length"
         f" FROM asked JOIN {terms} t USING (term) GROUP BY t.term ORDER BY t.term <> '', 2 LIMIT {_TERMS + 1:d})"
         " SELECT c.term, c.parts, c.length,"
         f" (SELECT string_agg(t.postings, ''::bytea) FROM {terms} t WHERE t.term = c.term) AS postings FROM counted c",
         collection.language,
         query.words,
-        list(query.prefixes),
+        *([list(query.prefixes)] if query.prefixes else []),
     )
     all_parts = next(((row["parts"], row["length"]) for row in rows if not row["term"]), (0, 0))
     found = [Postings(row["parts"], row["postings"]) for row in rows if row["term"]]

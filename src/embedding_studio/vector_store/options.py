@@ -1,5 +1,6 @@
 """What a collection may be created with."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -57,6 +58,9 @@ class CollectionOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     index: IndexOptions = IndexOptions()
 
 
+_UNKNOWN = re.compile("Object contains unknown field `(.*)`", re.DOTALL)
+
+
 def parse_options(given: dict[str, Any]) -> CollectionOptions:
     """Read options as they came in a request.
 
@@ -67,7 +71,9 @@ def parse_options(given: dict[str, Any]) -> CollectionOptions:
         options = msgspec.convert(given, CollectionOptions)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
-        raise InvalidError.at(f"options{place.rstrip('`')}", message) from None
+        unknown = _UNKNOWN.fullmatch(message)
+        place = place.rstrip("`") + (f".{unknown[1]}" if unknown else "")
+        raise InvalidError.at(f"options{place}", "unknown field" if unknown else message) from None
     if options.index.ef_construction < 2 * options.index.m:
         raise InvalidError.at("options.index.ef_construction", "must be at least 2 m")
     return options

@@ -11,7 +11,7 @@ from embedding_studio.vector_store.domain import Collection, Hit, Total, Vector
 from embedding_studio.vector_store.facets import FacetValue, facets
 from embedding_studio.vector_store.filters import Filter
 from embedding_studio.vector_store.sorting import SortKey, after, key_values, order_by
-from embedding_studio.vector_store.sql import Parameters, where
+from embedding_studio.vector_store.sql import Parameters, condition, where
 from embedding_studio.vector_store.tables import items_table, parts_table
 
 __all__ = ["Few", "Query", "count", "count_facets", "distances", "find", "find_few", "find_nearest"]
@@ -173,8 +173,12 @@ async def _nearest(
     """The page of items among the nearest `parts` parts as the index has them."""
     parameters = Parameters()
     vector = parameters.bind(query.vector)
-    conditions = _of_parts(collection, query, parameters)
-    joined = f"JOIN {items_table(collection.id)} i ON i.id = p.item_id" if query.filter else ""
+    conditions = _named(query, "p.item_id", parameters)
+    joined = ""
+    if query.filter is not None:
+        # In this form no index on payloads answers it, so that the planner walks the graph.
+        conditions.append(condition(query.filter, parameters, language=collection.language))
+        joined = f"JOIN {items_table(collection.id)} i ON i.id = p.item_id"
     near = (
         f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance"
         f" FROM {_parts(collection)} p {joined} {_where(conditions)}"

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
 from embedding_studio.search.metrics import SESSIONS_LOST
-from embedding_studio.vector_store import build_indexes
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -84,8 +83,8 @@ async def test_pages_repeat_and_skip_nothing(studio: Studio, shelf: str, limit: 
 async def test_pages_hold_also_where_the_first_comes_from_the_index(
     studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio.container.searches, "_exact_below", 100)
-    monkeypatch.setattr(studio.container.searches, "_large", {})
+    monkeypatch.setattr(studio.container.searches._retriever, "_exact_below", 100)
+    monkeypatch.setattr(studio.container.searches._retriever, "_large", {})
     query = rng.normal(size=DIMENSIONS).astype(np.float32)
     first = await studio.search(shelf, query={"vector": query.tolist()}, limit=30)
     assert first["total"] == {"value": 100, "relation": "gte"}
@@ -97,8 +96,8 @@ async def test_pages_hold_also_where_the_first_comes_from_the_index(
 async def test_a_broad_filter_gets_all_it_asked_for(
     studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio.container.searches, "_exact_below", 100)
-    monkeypatch.setattr(studio.container.searches, "_large", {})
+    monkeypatch.setattr(studio.container.searches._retriever, "_exact_below", 100)
+    monkeypatch.setattr(studio.container.searches._retriever, "_large", {})
     query = VECTORS[0].tolist()
     found = await studio.search(shelf, query={"vector": query}, limit=600, filter={"field": "color", "eq": "green"})
     assert len(found["results"]) == 600
@@ -137,7 +136,8 @@ async def test_a_tracked_search_records_what_it_showed(studio: Studio, shelf: st
 async def test_an_explanation_sums_to_the_score(studio: Studio, shelf: str) -> None:
     found = await studio.search(shelf, query={"vector": VECTORS[5].tolist()}, explain=True)
     for one in found["results"]:
-        assert one["explanation"]["vector"] + one["explanation"]["lexical"] == one["score"]
+        parts = one["explanation"]
+        assert parts["vector"] + parts["lexical"] + parts["memory"] + parts["ranker"] == one["score"]
     assert found["results"][0]["id"] == "i0005"
     assert found["results"][0]["score"] == pytest.approx(1.0, abs=1e-6)
 
@@ -157,8 +157,6 @@ async def test_one_text_of_very_many_words_stops_no_search_by_words(studio: Stud
         url = f"/api/v1/collections/{any_name}/items/{item_id}"
         answer = await studio.client.put(url, json={"payload": {"title": title}, "vector": [1]})
         assert answer.status_code == 200
-    collection = await studio.container.collections.current(any_name)
-    assert await build_indexes(studio.container.pool, collection, collection.index_version, from_parts=1)
     found = await studio.search(any_name, query="apples")
     assert {one["id"] for one in found["results"]} == {"long", "short"}
 

@@ -10,6 +10,7 @@ from embedding_studio.vector_store import (
     Collection,
     CollectionExistsError,
     CollectionNotFoundError,
+    CollectionOptions,
     DeploymentMovedError,
 )
 from studio import Studio
@@ -39,7 +40,7 @@ async def test_a_collection_has_its_tables_and_takes_them_along(
     studio: Studio, catalog: Catalog, points: Collection
 ) -> None:
     assert await tables_of(studio, points) == {f"items_{points.id}", f"parts_{points.id}_1"}
-    assert (points.model_version, points.index_version, points.options) == (1, 1, {"dimensions": 2})
+    assert (points.model_version, points.index_version, points.options) == (1, 1, CollectionOptions(2))
     await catalog.delete(points.name)
     assert await tables_of(studio, points) == set()
     for table in ("index_versions", "deployments", "staged_items", "staged_tasks", "deletions"):
@@ -54,7 +55,7 @@ async def test_a_collection_has_its_tables_and_takes_them_along(
 async def test_of_many_who_make_the_same_collection_one_succeeds(studio: Studio, catalog: Catalog) -> None:
     name = f"race-{new_id()}"
     made = await asyncio.gather(
-        *(catalog.create(name=name, plugin="vectors", metric="dot", dimensions=3, options={"n": n}) for n in range(6)),
+        *(catalog.create(name=name, plugin="vectors", metric="dot", dimensions=3, options=CollectionOptions(n + 1)) for n in range(6)),
         return_exceptions=True,
     )
     (winner,) = [one for one in made if isinstance(one, Collection)]
@@ -67,7 +68,7 @@ async def test_of_many_who_make_the_same_collection_one_succeeds(studio: Studio,
 async def test_collections_are_listed_by_name(catalog: Catalog, points: Collection) -> None:
     names = [f"{points.name}-{suffix}" for suffix in ("a", "b", "c")]
     for name in reversed(names):
-        await catalog.create(name=name, plugin="vectors", metric="dot", dimensions=1, options={})
+        await catalog.create(name=name, plugin="vectors", metric="dot", dimensions=1, options=CollectionOptions())
     assert [one.name for one in await catalog.page(after=points.name, limit=2)] == names[:2]
     assert (await catalog.page(after=names[1], limit=1))[0].name == names[2]
     for name in names:
@@ -148,7 +149,7 @@ async def test_the_same_task_is_one_deployment(studio: Studio, catalog: Catalog,
 
 async def test_a_collection_of_the_same_name_is_another(catalog: Catalog, points: Collection) -> None:
     await catalog.delete(points.name)
-    again = await catalog.create(name=points.name, plugin="vectors", metric="cosine", dimensions=2, options={})
+    again = await catalog.create(name=points.name, plugin="vectors", metric="cosine", dimensions=2, options=CollectionOptions())
     with pytest.raises(DeploymentMovedError):
         await deploy(catalog, points, 2)
     assert await catalog.get(points.name) == again

@@ -6,10 +6,17 @@ import asyncpg
 import numpy as np
 import pytest
 
-from embedding_studio.vector_store import Collection, Item, Part, build_indexes
+from embedding_studio.vector_store import Collection, Indexes, Item, Part, VectorStoreSettings
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
+
+KEY = {"key_item_id_part_no_key": True}
+BUILT = {**KEY, "halfvec": True}
+
+
+def from_parts(studio: Studio, count: int) -> Indexes:
+    return Indexes(studio.container.pool, VectorStoreSettings(index_from=count))
 
 
 @pytest.fixture
@@ -37,35 +44,35 @@ async def indexes(studio: Studio, collection: Collection) -> dict[str, bool]:
 
 
 async def test_a_small_collection_has_none(studio: Studio, filled: Collection) -> None:
-    assert not await build_indexes(studio.container.pool, filled, 1, from_parts=51)
-    assert await indexes(studio, filled) == {}
+    assert not await from_parts(studio, 51).build(filled, 1, {})
+    assert await indexes(studio, filled) == KEY
 
 
 async def test_they_are_built_once(studio: Studio, filled: Collection) -> None:
-    assert await build_indexes(studio.container.pool, filled, 1, from_parts=50)
-    assert await indexes(studio, filled) == {"hnsw": True, "words": True}
-    assert not await build_indexes(studio.container.pool, filled, 1, from_parts=50)
+    assert await from_parts(studio, 50).build(filled, 1, {})
+    assert await indexes(studio, filled) == BUILT
+    assert not await from_parts(studio, 50).build(filled, 1, {})
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "words"])
+@pytest.mark.parametrize("kind", ["halfvec"])
 async def test_one_that_is_half_built_is_built_anew(studio: Studio, filled: Collection, kind: str) -> None:
     table = f"parts_{filled.id}_1"
     with pytest.raises(asyncpg.UniqueViolationError):  # which leaves an index that is not valid
         await studio.container.pool.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {table}_{kind} ON {table} (part_no)")
-    assert await indexes(studio, filled) == {kind: False}
-    assert await build_indexes(studio.container.pool, filled, 1, from_parts=50)
-    assert await indexes(studio, filled) == {"hnsw": True, "words": True}
+    assert await indexes(studio, filled) == {**KEY, kind: False}
+    assert await from_parts(studio, 50).build(filled, 1, {})
+    assert await indexes(studio, filled) == BUILT
 
 
 async def test_of_many_builders_at_once_one_builds_and_nobody_waits(studio: Studio, filled: Collection) -> None:
-    built = await asyncio.gather(*(build_indexes(studio.container.pool, filled, 1, from_parts=50) for _ in range(4)))
+    built = await asyncio.gather(*(from_parts(studio, 50).build(filled, 1, {}) for _ in range(4)))
     assert any(built)
-    assert await indexes(studio, filled) == {"hnsw": True, "words": True}
+    assert await indexes(studio, filled) == BUILT
 
 
 async def test_the_connection_goes_back_as_it_was(studio: Studio, filled: Collection) -> None:
-    await build_indexes(studio.container.pool, filled, 1, from_parts=50)
+    await from_parts(studio, 50).build(filled, 1, {})
     held = await studio.container.pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
     assert held == 0
     memory = {await studio.container.pool.fetchval("SHOW maintenance_work_mem") for _ in range(10)}
-    assert memory != {"256MB"}
+    assert memory == {"64MB"}
