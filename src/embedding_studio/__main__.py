@@ -197,7 +197,7 @@ def bench_search(
     ] = Path("../shared/data"),
     items: Annotated[int, typer.Option(min=5_000, help="How many vectors, and how many texts.")] = 100_000,
     million: Annotated[int, typer.Option(min=5_000, help="How many vectors of the section `million`.")] = 1_000_000,
-    films: Annotated[int | None, typer.Option(min=1_000, help="How many films; all 17,472 if not given.")] = None,
+    films: Annotated[int | None, typer.Option(min=2_500, help="How many films; all 17,472 if not given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure search beside its floors; all sections but `million`, which is measured only when it is named.

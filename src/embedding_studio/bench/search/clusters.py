@@ -21,6 +21,7 @@ _BRANCHES = (2, 5, 10, 10)
 _SHARES = (0.4, 0.5, 0.6, 0.7)
 _NOISE = 0.8
 _DECIMALS = 6
+_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,15 @@ class Clusters:
         return _unit(centres).astype(np.float32)
 
     def _around(self, clusters: Numbers, *, seed: int) -> Vectors:
-        noise = np.random.default_rng(seed).standard_normal((len(clusters), self.dimensions), dtype=np.float32)
-        noise *= _NOISE / math.sqrt(self.dimensions)
-        noise += self._centres[clusters]
-        return _unit(noise).round(_DECIMALS)
+        rng = np.random.default_rng(seed)
+        vectors = np.empty((len(clusters), self.dimensions), np.float32)
+        for start in range(0, len(clusters), _AT_ONCE):
+            rows = vectors[start : start + _AT_ONCE]
+            rng.standard_normal(out=rows, dtype=np.float32)
+            rows *= _NOISE / math.sqrt(self.dimensions)
+            rows += self._centres[clusters[start : start + _AT_ONCE]]
+            rows[:] = _unit(rows).round(_DECIMALS)
+        return vectors
 
 
 def _unit(vectors: NDArray[Any]) -> NDArray[Any]:

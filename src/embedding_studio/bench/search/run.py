@@ -1,13 +1,14 @@
 """The order of the sections, and the one start of the product that they share."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from embedding_studio.bench.search.figures import Figure
+from embedding_studio.bench.search.figures import Figure, seen
 from embedding_studio.bench.search.films import measure_films
 from embedding_studio.bench.search.filters import measure_filters
 from embedding_studio.bench.search.million import measure_million
@@ -64,7 +65,7 @@ def bench_search(
     """
     names = chosen_sections(only)
     host, port = "127.0.0.1", free_port()
-    figures: list[Figure] = []
+    figures = [seen("machine", "cores", os.cpu_count() or 1), seen("machine", "load_before", os.getloadavg()[0])]
     with studio(data_dir, host=host, port=port, say=say) as (supervisor, settings):
         stage = Stage(host, port, data_dir.resolve(), sets, sizes, settings, supervisor, say)
         for name in names:
