@@ -40,11 +40,16 @@ def _create_scalars() -> None:
 
 
 def _create_order() -> None:
-    """A value as lists are sorted by it, short enough for a cursor: all of a number, the start of a long text."""
+    """A value as lists are sorted by it, short enough for a cursor: all of a number, the start of a long text.
+
+    It is written in immutable functions only, or else PostgreSQL would call it instead of putting it in place.
+    """
     op.execute("""
         CREATE FUNCTION payload_order(value jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-        RETURN CASE WHEN length(value::text) <= 350
-            THEN NULLIF(value, 'null') ELSE to_jsonb(left(value #>> '{}', 350))
+        RETURN CASE
+            WHEN jsonb_typeof(value) = 'number' THEN value
+            WHEN length(value::text) > 350 THEN jsonb_object(ARRAY['start', left(value #>> '{}', 350)]) -> 'start'
+            ELSE NULLIF(value, 'null')
         END
     """)
 
