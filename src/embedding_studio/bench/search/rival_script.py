@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__: list[str] = []
+__all__ = ["main"]
 
 _BATCH = 2_000
 _WARM_UP = 30
@@ -32,7 +32,8 @@ Settings = Iterator[tuple[str, Ask]]
 """What is tried in turn, from the fastest to the most thorough: how it is called, and how it asks."""
 
 
-def _main() -> None:
+def main() -> None:
+    """Measure the rival that the arguments name."""
     rival, folder, target, result, *port = sys.argv[1:]
     measure = _Measure(Path(folder), float(target))
     found = _chroma(measure, int(port[0])) if rival == "chroma" else _lance(measure)
@@ -165,4 +166,4 @@ def _lance_ask(table: Any, where: str | None, **settings: int | None) -> Ask:
 
 
 if __name__ == "__main__":
-    _main()
+    main()
