@@ -9,6 +9,7 @@ from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.search.domain import SearchRequest
 from embedding_studio.search.planning import Plan
+from embedding_studio.search.together import together
 from embedding_studio.vector_store import (
     Collection,
     CollectionService,
@@ -47,14 +48,10 @@ class Asking:
         Raises:
             InvalidError: The vector, image or item does not fit the collection.
         """
-        matching = asyncio.create_task(self._matches(collection, plan.words)) if plan.words else None
-        try:
-            vector = await self._vector(collection, request, plan, model_version)
-            matches = await matching if matching else None
-        except BaseException:
-            if matching:
-                matching.cancel()
-            raise
+        looking = self._vector(collection, request, plan, model_version)
+        vector, matches = (
+            await together(looking, self._matches(collection, plan.words)) if plan.words else (await looking, None)
+        )
         only = await self._only(collection, plan.words.phrases, matches) if plan.words and matches else None
         query = Query(
             vector=vector,

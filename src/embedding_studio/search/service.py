@@ -1,6 +1,5 @@
 """Searching: a request to a plan, a plan to a page, a page to a recorded session."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from embedding_studio.search.domain import Candidate, Found, PageStart, Result, 
 from embedding_studio.search.metrics import SESSIONS_LOST
 from embedding_studio.search.planning import Plan, plan
 from embedding_studio.search.retrieving import Retriever
+from embedding_studio.search.together import together
 from embedding_studio.search.window import Windows, unfused
 from embedding_studio.vector_store import (
     Collection,
@@ -115,10 +115,12 @@ class SearchService:
     ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
         """The page's items, how many match in all, and where the next page starts if there may be one."""
         if not start.window:
-            counting = asyncio.create_task(self._retriever.total(collection, query))
-            hits = await self._retriever.page(collection, replace(query, after=start.after), limit=limit)
+            hits, total = await together(
+                self._retriever.page(collection, replace(query, after=start.after), limit=limit),
+                self._retriever.total(collection, query),
+            )
             candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]
-            return candidates, await counting, _following(start, candidates, limit)
+            return candidates, total, _following(start, candidates, limit)
         window = await self._windows.open(collection, way, query, matches, depth=start.window)
         head = window.candidates[start.shown : start.shown + limit]
         if len(head) == limit or window.is_all:

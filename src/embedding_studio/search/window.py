@@ -1,6 +1,5 @@
 """The head of a ranked search: candidates that fusion and rankers put in order, and what comes behind them."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ from embedding_studio.search.fusion import Scale, fuse, scale_behind
 from embedding_studio.search.planning import Plan
 from embedding_studio.search.rankers import Rankers
 from embedding_studio.search.retrieving import Retriever
+from embedding_studio.search.together import together
 from embedding_studio.vector_store import Collection, Hit, Matches, Query, Total, score_of
 
 __all__ = ["Window", "Windows", "unfused"]
@@ -65,18 +65,16 @@ class Windows:
         if query.matches is None:
             hits, total = await self._retriever.nearest(collection, query, limit=depth)
         else:
-            hits = await self._retriever.page(collection, query, limit=depth)
-            total = await self._retriever.total(collection, query)
+            hits, total = await together(
+                self._retriever.page(collection, query, limit=depth), self._retriever.total(collection, query)
+            )
         return Window([unfused(hit, way.mode, collection.metric) for hit in hits], len(hits) < depth, total)
 
     async def _of_both(self, collection: Collection, way: Plan, query: Query, matches: Matches, depth: int) -> Window:
-        looking = asyncio.create_task(self._matching(collection, query, matches, depth))
-        try:
-            near, total = await self._retriever.nearest(collection, query, limit=depth)
-            matching = await looking
-        except BaseException:
-            looking.cancel()
-            raise
+        (near, total), matching = await together(
+            self._retriever.nearest(collection, query, limit=depth),
+            self._matching(collection, query, matches, depth),
+        )
         candidates = fuse(way.fusion, near, matching, metric=collection.metric, depth=depth)
         return Window(candidates, len(near) < depth, total, scale_behind(way.fusion, near, collection.metric))
 

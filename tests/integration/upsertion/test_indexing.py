@@ -289,7 +289,7 @@ async def test_a_cancelled_task_is_not_tried_again_after_an_outage(
 
 
 async def test_an_index_is_asked_for_once(studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studio.container.optimizer, "_index_from", 1)
+    monkeypatch.setattr(studio.container.settings.vector_store, "index_from", 1)
     await studio.create(any_name)
     for number in range(3):
         await studio.add(any_name, [{"id": f"i{number}", "payload": {"title": "chair"}}])

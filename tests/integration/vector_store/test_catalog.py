@@ -55,7 +55,10 @@ async def test_a_collection_has_its_tables_and_takes_them_along(
 async def test_of_many_who_make_the_same_collection_one_succeeds(studio: Studio, catalog: Catalog) -> None:
     name = f"race-{new_id()}"
     made = await asyncio.gather(
-        *(catalog.create(name=name, plugin="vectors", metric="dot", dimensions=3, options=CollectionOptions(n + 1)) for n in range(6)),
+        *(
+            catalog.create(name=name, plugin="vectors", metric="dot", dimensions=3, options=CollectionOptions(n + 1))
+            for n in range(6)
+        ),
         return_exceptions=True,
     )
     (winner,) = [one for one in made if isinstance(one, Collection)]
@@ -149,7 +152,9 @@ async def test_the_same_task_is_one_deployment(studio: Studio, catalog: Catalog,
 
 async def test_a_collection_of_the_same_name_is_another(catalog: Catalog, points: Collection) -> None:
     await catalog.delete(points.name)
-    again = await catalog.create(name=points.name, plugin="vectors", metric="cosine", dimensions=2, options=CollectionOptions())
+    again = await catalog.create(
+        name=points.name, plugin="vectors", metric="cosine", dimensions=2, options=CollectionOptions()
+    )
     with pytest.raises(DeploymentMovedError):
         await deploy(catalog, points, 2)
     assert await catalog.get(points.name) == again
