@@ -87,7 +87,7 @@ class Encoders:
         Args:
             source: Of kind `pair`.
             query: In words.
-            texts: At most a few hundred; each costs as much as a text to embed.
+            texts: At most 200; each costs about as much as to embed it.
 
         Raises:
             EncoderNotReadyError: The model was not exported yet.
@@ -134,7 +134,7 @@ class Encoders:
         return encoder, Batcher(encoder.encode, executor=self._interactive, waiting_texts=waiting)
 
     def _read_cross_encoder(self, folder: Path) -> Batcher[Pair, None]:
-        cross_encoder = OnnxCrossEncoder.load(folder, threads=self._settings.threads)
+        cross_encoder = OnnxCrossEncoder.load(folder, threads=self._settings.bulk_threads)
 
         def score(pairs: Sequence[Pair], _kind: None) -> NDArray[np.float32]:
             return cross_encoder.score(pairs)

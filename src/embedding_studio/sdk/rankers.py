@@ -22,7 +22,7 @@ __all__ = [
 
 _SECONDS_PER_DAY = 86_400
 _LONGEST_TIME = 40
-_DEEPEST = 1_000
+_MOST_READ = 200
 
 ShareOf = Callable[[Mapping[str, Any], datetime], float]
 """From an item's payload and the time of the search to a share in [-cap, cap]; 0 where there is nothing to say."""
@@ -170,7 +170,7 @@ class CrossEncoderRerank:
         model: A hub id or a folder of a transformer for sequence classification with one label, such as
             `cross-encoder/ms-marco-MiniLM-L6-v2`.
         text: Makes the text that is scored of an item's payload.
-        top: Candidates that are scored, at most 1,000. Each costs about as much as embedding its text.
+        top: Candidates that are scored, at most 200; each costs about as much as to embed its text.
         weight: The largest share, above 0.
     """
 
@@ -183,8 +183,8 @@ class CrossEncoderRerank:
         """Refuse a blank model, and numbers that would bound nothing."""
         if not self.model.strip():
             raise ValueError("model must not be blank")
-        if not 1 <= self.top <= _DEEPEST:
-            raise ValueError(f"top must lie in 1..{_DEEPEST}, not {self.top}")
+        if not 1 <= self.top <= _MOST_READ:
+            raise ValueError(f"top must lie in 1..{_MOST_READ}, not {self.top}")
         _check_positive("weight", self.weight)
 
     @property

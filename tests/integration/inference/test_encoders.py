@@ -133,7 +133,7 @@ async def test_the_tokenizer_splits_texts_for_the_encoder(clips: Encoders, clip_
 
 @pytest.fixture
 async def crosses(cross_folder: Path) -> AsyncIterator[Encoders]:
-    found = Encoders(InferenceSettings(encoders=cross_folder.parent, threads=1, waiting_pairs=16, score_timeout=5))
+    found = Encoders(InferenceSettings(encoders=cross_folder.parent, threads=1, score_timeout=5))
     yield found
     found.close()
 
@@ -147,8 +147,8 @@ async def test_pairs_are_scored(crosses: Encoders, cross_source: EncoderSource) 
 
 async def test_pairs_that_are_too_many_are_refused(crosses: Encoders, cross_source: EncoderSource) -> None:
     with pytest.raises(UnavailableError, match="too many texts"):
-        await crosses.score_pairs(cross_source, "a film", ["a text"] * 17)
-    assert (await crosses.score_pairs(cross_source, "a film", ["a text"] * 16)).shape == (16,)
+        await crosses.score_pairs(cross_source, "a film", ["a text"] * 201)
+    assert (await crosses.score_pairs(cross_source, "a film", ["a text"] * 200)).shape == (200,)
 
 
 async def test_a_cross_encoder_that_was_not_exported_is_not_ready(own: Encoders, cross_source: EncoderSource) -> None:
