@@ -85,15 +85,3 @@ async def test_operators_are_answered_from_an_index(
     async with connection.transaction():
         await connection.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
         assert {row[0] for row in await connection.fetch(every, *exact.values)} == found != set()
-
-
-async def test_a_new_language_makes_another_index() -> None:
-    names = [set(definitions("items_1", {"a": "text", "b": "time"}, language)) for language in ("english", "german")]
-    assert len(names[0] & names[1]) == 2
-    assert len(names[0] | names[1]) == 4
-
-
-async def test_the_longest_names_of_fields_fit() -> None:
-    names = definitions(f'"items_{2**63 - 1}"', {"ü" * 512: "keyword", "b.c": "keyword"}, "english")
-    assert len(names) == 3
-    assert all(len(name.encode()) <= 63 for name in names)

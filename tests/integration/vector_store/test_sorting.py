@@ -9,7 +9,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from embedding_studio.infra.postgres import Connection, Record
-from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.vector_store.sorting import SortKey, after, key_values, order_by
 from embedding_studio.vector_store.sql import Parameters
 from studio import Studio
@@ -130,8 +129,3 @@ async def test_the_order_is_that_of_python(studio: Studio, table: list[Row], key
     assert [row["item_id"] for row in found] == [item_id for _, item_id in expected]
     read = [[rank(value_at(row[0], key.path)) for key in keys] for row, _ in expected]
     assert [[rank(value) for value in row["keys"]] for row in found] == read
-
-
-def test_a_cursor_of_another_order_is_refused() -> None:
-    with pytest.raises(InvalidError, match="another sort order"):
-        after([SortKey(("a",))], ([], 0.0, "x"), Parameters())

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.vector_store.sorting import SortKey, parse_sort
+from embedding_studio.vector_store.sorting import SortKey, after, parse_sort
+from embedding_studio.vector_store.sql import Parameters
 
 
 def test_each_key_has_its_direction() -> None:
@@ -34,3 +35,8 @@ def test_what_is_wrong_is_named(keys: Any, place: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse_sort(keys)
     assert caught.value.errors[0].field == place
+
+
+def test_a_cursor_of_another_order_is_refused() -> None:
+    with pytest.raises(InvalidError, match="another sort order"):
+        after([SortKey(("a",))], ([], 0.0, "x"), Parameters())
