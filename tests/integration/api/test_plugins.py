@@ -14,9 +14,7 @@ pytestmark = pytest.mark.anyio
 async def test_the_shipped_plugins_work(studio: Studio) -> None:
     items = (await studio.client.get("/api/v1/plugins")).json()["items"]
     assert {one["name"]: (one["status"], one["detail"]) for one in items} == {
-        "movies": ("ok", ""),
-        "text": ("ok", ""),
-        "vectors": ("ok", ""),
+        path.stem: ("ok", "") for path in shipped("plugins").glob("*.py")
     }
 
 
@@ -33,7 +31,7 @@ async def test_a_broken_one_is_reported_and_the_rest_works(
     (broken,) = [one for one in items if one["status"] == "broken"]
     assert (broken["name"], broken["version"]) == ("broken", "")
     assert "SyntaxError" in broken["detail"]
-    assert len(items) == 4
+    assert len(items) == len(list(tmp_path.glob("*.py")))
     answer = await studio.client.post("/api/v1/collections", json={"name": any_name, "plugin": "broken"})
     assert answer.status_code == 400
     assert "SyntaxError" in answer.json()["errors"][0]["message"]
