@@ -17,7 +17,9 @@ def names(plugins: Path) -> list[str]:
 
 async def test_the_shipped_plugins_work(studio: Studio) -> None:
     items = (await studio.client.get("/api/v1/plugins")).json()["items"]
-    assert {one["name"]: (one["status"], one["detail"]) for one in items} == dict.fromkeys(names(shipped("plugins")), ("ok", ""))
+    assert {one["name"]: (one["status"], one["detail"]) for one in items} == dict.fromkeys(
+        names(shipped("plugins")), ("ok", "")
+    )
 
 
 async def test_a_broken_one_is_reported_and_the_rest_works(
