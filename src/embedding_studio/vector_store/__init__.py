@@ -10,6 +10,7 @@ from embedding_studio.vector_store.deletions import (
     note_deletion,
     noted,
 )
+from embedding_studio.vector_store.diagnosis import Diagnosis, IndexState, TableState, diagnose
 from embedding_studio.vector_store.domain import (
     BASE_MODEL_VERSION,
     Collection,
@@ -63,11 +64,13 @@ __all__ = [
     "CollectionOptions",
     "CollectionService",
     "DeploymentMovedError",
+    "Diagnosis",
     "DimensionsOf",
     "FacetValue",
     "Few",
     "Filter",
     "Hit",
+    "IndexState",
     "IndexVersion",
     "IndexVersions",
     "Indexes",
@@ -82,6 +85,7 @@ __all__ = [
     "ReindexRunsError",
     "SortKey",
     "StoredItem",
+    "TableState",
     "Total",
     "Vector",
     "VectorStoreSettings",
@@ -92,6 +96,7 @@ __all__ = [
     "deletable_meanwhile",
     "delete_items",
     "delete_matching",
+    "diagnose",
     "distances",
     "find",
     "find_few",

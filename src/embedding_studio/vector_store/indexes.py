@@ -11,7 +11,7 @@ from embedding_studio.vector_store.payload_indexes import definitions
 from embedding_studio.vector_store.settings import VectorStoreSettings
 from embedding_studio.vector_store.tables import items_table, parts_table, terms_table
 
-__all__ = ["Indexes"]
+__all__ = ["Indexes", "PlannedIndex", "planned_indexes"]
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('build_indexes ' || $1, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('build_indexes ' || $1, 0))"
@@ -24,7 +24,9 @@ _COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Index:
+class PlannedIndex:
+    """An index that a collection of some size should have; `definition` follows `CREATE INDEX name ON table`."""
+
     name: str
     table: str
     definition: str
@@ -50,11 +52,13 @@ class Indexes:
                 return []
             try:
                 await self._prepare(connection, collection, parts)
-                return [
-                    index.name
-                    for index in _indexes(collection, version, fields)
-                    if not await _is_valid(connection, index.name) and await self._create(connection, index)
-                ]
+                planned = planned_indexes(collection, version, fields)
+                missing = [index for index in planned if not await _is_valid(connection, index.name)]
+                for index in missing:
+                    await self._create(connection, index)
+                for built_on in sorted({index.table for index in missing}):
+                    await connection.execute(f"ANALYZE {built_on}", timeout=self._settings.build_timeout)
+                return [index.name for index in missing]
             finally:
                 await connection.execute("RESET maintenance_work_mem; RESET max_parallel_maintenance_workers")
                 await connection.execute(_UNLOCK, table)
@@ -62,7 +66,7 @@ class Indexes:
     async def lacks(self, collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> bool:
         """Whether an index version has parts enough for indexes, and not all of them."""
         async with self._pool.acquire() as connection:
-            for index in _indexes(collection, version, fields):
+            for index in planned_indexes(collection, version, fields):
                 if not await _is_valid(connection, index.name):
                     return await _count(connection, parts_table(collection.id, version)) >= self._settings.index_from
         return False
@@ -86,20 +90,20 @@ class Indexes:
         await connection.execute(f"SET maintenance_work_mem = '{megabytes:d}MB'")
         await connection.execute(f"SET max_parallel_maintenance_workers = {self._settings.build_workers:d}")
 
-    async def _create(self, connection: Connection, index: _Index) -> bool:
+    async def _create(self, connection: Connection, index: PlannedIndex) -> None:
         await connection.execute(f"DROP INDEX IF EXISTS {quote(index.name)}")
         await connection.execute(
             f"CREATE INDEX CONCURRENTLY {quote(index.name)} ON {index.table} {index.definition}",
             timeout=self._settings.build_timeout,
         )
-        return True
 
 
-def _indexes(collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> Iterator[_Index]:
+def planned_indexes(collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> Iterator[PlannedIndex]:
+    """What an index version with parts enough is searched through, the HNSW graph first."""
     parts, items = parts_table(collection.id, version), items_table(collection.id)
-    yield _Index(f"{parts.strip(chr(34))}_{collection.options.index.storage}", parts, hnsw_expression(collection))
+    yield PlannedIndex(f"{parts.strip(chr(34))}_{collection.options.index.storage}", parts, hnsw_expression(collection))
     for name, definition in definitions(items, fields, collection.language).items():
-        yield _Index(name, items, definition)
+        yield PlannedIndex(name, items, definition)
 
 
 async def _count(connection: Connection, table: str) -> int:
