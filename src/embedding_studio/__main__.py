@@ -130,6 +130,33 @@ def plugins(
 
 
 @app.command()
+def doctor(
+    collection: Annotated[str | None, typer.Argument(help="Name of a collection; all if not given.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Of an `up` that runs; the servers that the settings name if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with the collections' tables and indexes, and what to do; status 1 if anything is.
+
+    Example: embedding-studio doctor --data-dir ./data
+    """
+    from embedding_studio.doctor import doctor as run
+    from embedding_studio.doctor import show
+    from embedding_studio.up import join
+
+    if data_dir:
+        join(data_dir)
+    report = asyncio.run(run(load_settings(), collection))
+    if as_json:
+        console.print_json(report.to_json())
+    else:
+        show(report, console)
+    if not report.is_well:
+        raise typer.Exit(1)
+
+
+@app.command()
 def ingest(
     collection: Annotated[str, typer.Argument(help="Name of the collection.")],
     loader: Annotated[str, typer.Option(help="Name of a loader of the collection's plugin.")],

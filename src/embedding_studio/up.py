@@ -1,10 +1,12 @@
 """The embedded profile: servers, API and workers as children of one process."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -20,14 +22,16 @@ from embedding_studio.infra.embedded import (
     start_servers,
 )
 from embedding_studio.infra.migrations import migrate
+from embedding_studio.kernel.errors import ForbiddenError, NotFoundError
 from embedding_studio.sdk import find_plugins
 from embedding_studio.settings import PREFIX, Settings, load_settings
 from embedding_studio.worker import ROLES
 
-__all__ = ["run_roles", "studio", "up"]
+__all__ = ["join", "run_roles", "studio", "up"]
 
 _EXPORT_DEADLINE_S = 600.0
 _READY_DEADLINE_S = 60.0
+_NOTE = "environment.json"
 _COMMAND = (sys.executable, "-m", "embedding_studio")
 
 
@@ -52,6 +56,7 @@ def studio(
     with lock_data_dir(data_dir), Supervisor() as supervisor:
         say(f"Starting PostgreSQL, MongoDB and Redis in {data_dir}")
         os.environ.update(_environment(data_dir, host, port, start_servers(supervisor, data_dir)))
+        _note_environment(data_dir)
         settings = load_settings()
         asyncio.run(migrate(settings.postgres))
         _export(supervisor, settings, say)
@@ -67,6 +72,22 @@ def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> N
         say(f"Ready: http://{host}:{port} (the API's page is at /schema; logs are in {data_dir / 'logs'})")
         supervisor.wait(say)
         say("Stopping")
+
+
+def join(data_dir: Path) -> None:
+    """Let this process have the settings of the `up` that runs in a folder, or else ran there last.
+
+    Raises:
+        NotFoundError: None ever did.
+        ForbiddenError: This user may not read its settings, which hold passwords.
+    """
+    note = data_dir / _NOTE
+    try:
+        os.environ.update(json.loads(note.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise NotFoundError(f"{note} is not there: no `embedding-studio up` runs in {data_dir}") from None
+    except PermissionError:
+        raise ForbiddenError(f"{note} may be read by the user who runs `embedding-studio up` alone") from None
 
 
 def run_roles(data_dir: Path, *, say: Callable[[str], None]) -> None:
@@ -91,6 +112,16 @@ def _environment(data_dir: Path, host: str, port: int, urls: ServerUrls) -> dict
         f"{PREFIX}API__HOST": host,
         f"{PREFIX}API__PORT": str(port),
     }
+
+
+def _note_environment(data_dir: Path) -> None:
+    """Write the settings down for `join`, readable by their owner alone."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    draft = data_dir / f"{_NOTE}.new"
+    draft.unlink(missing_ok=True)
+    with open(draft, "x", opener=partial(os.open, mode=0o600), encoding="utf-8") as file:
+        json.dump(ours, file)
+    draft.replace(data_dir / _NOTE)
 
 
 def _export(supervisor: Supervisor, settings: Settings, say: Callable[[str], None]) -> None:
