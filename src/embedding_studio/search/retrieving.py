@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from embedding_studio.infra.postgres import Pool
+from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.search.meter import RecallMeter
 from embedding_studio.vector_store import (
     Collection,
@@ -21,6 +21,8 @@ from embedding_studio.vector_store import (
 
 __all__ = ["Retriever"]
 
+_REMEMBERED_S = 1.0
+
 
 class Retriever:
     """Chooses between comparing one by one and the approximate index, by how many items match."""
@@ -29,7 +31,7 @@ class Retriever:
         self._pool = pool
         self._meter = meter
         self._exact_below = settings.exact_below
-        self._large: dict[str, Collection] = {}
+        self._large: dict[tuple[int, int], float] = {}
 
     async def nearest(self, collection: Collection, query: Query, *, limit: int) -> tuple[list[Hit], Total]:
         """The nearest items, all that match if these are fewer than `limit`, and how many match."""
@@ -40,7 +42,7 @@ class Retriever:
                     return few.hits, few.total
                 total = few.total
             else:
-                total = await self.total(collection, query)
+                total = await self._total(connection, collection, query)
             if total.relation == "gte":
                 started = time.perf_counter()
                 hits = await find_nearest(connection, collection, query, limit=limit)
@@ -56,19 +58,22 @@ class Retriever:
             return await find(connection, collection, query, limit=limit)
 
     async def total(self, collection: Collection, query: Query, *, to_the_end: bool = False) -> Total:
-        """How many match, counted no further than the exact comparison goes unless `to_the_end`.
-
-        That a whole collection is large is remembered as long as the collection itself.
-        """
-        conditions = (query.filter, query.only, query.matches, query.max_distance)
-        whole = not to_the_end and all(one is None for one in conditions)
-        if whole and self._large.get(collection.name) is collection:
-            return Total(self._exact_below, "gte")
-        stop_at = None if to_the_end else self._exact_below
+        """How many match, counted no further than the exact comparison goes unless `to_the_end`."""
         async with self._pool.acquire() as connection:
-            total = await count(connection, collection, query, stop_at=stop_at)
-        if whole and total.relation == "gte":
-            self._large[collection.name] = collection
+            if to_the_end:
+                return await count(connection, collection, query)
+            return await self._total(connection, collection, query)
+
+    async def _total(self, connection: Connection, collection: Collection, query: Query) -> Total:
+        """That a whole collection is large is remembered for a second."""
+        conditions = (query.filter, query.only, query.matches, query.max_distance)
+        is_whole, now = all(one is None for one in conditions), time.monotonic()
+        index = collection.id, collection.index_version
+        if is_whole and self._large.get(index, 0.0) > now:
+            return Total(self._exact_below, "gte")
+        total = await count(connection, collection, query, stop_at=self._exact_below)
+        if is_whole and total.relation == "gte":
+            self._large[index] = now + _REMEMBERED_S
         return total
 
     async def distances(

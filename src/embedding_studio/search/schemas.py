@@ -22,8 +22,11 @@ __all__ = [
     "ResultView",
     "SearchIn",
     "SearchView",
+    "StepView",
     "TotalView",
 ]
+
+_LARGEST_META = 65_536
 
 _UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 _ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -121,6 +124,8 @@ class SearchIn(_Conditions, forbid_unknown_fields=True, kw_only=True):
             InvalidError: Names the place that is wrong.
         """
         refuse_unstorable(self.meta, "meta", in_document=True)
+        if len(msgspec.json.encode(self.meta)) > _LARGEST_META:
+            raise InvalidError.at("meta", f"may have {_LARGEST_META:,} bytes as JSON")
         return replace(
             self.conditions(),
             sort=parse_sort(self.sort),

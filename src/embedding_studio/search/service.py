@@ -84,7 +84,9 @@ class SearchService:
                 facets=await self._facets(collection, request.facets, query),
                 steps=way.processed.steps if way.processed else (),
             )
-        return replace(found, session_id=await self._record(collection, request, found)) if request.track else found
+        return (
+            replace(found, session_id=await self._record(collection, request, query, found)) if request.track else found
+        )
 
     async def count(self, name: str, request: SearchRequest) -> Total:
         """How many items a search would find over all its pages; counted to the end."""
@@ -150,10 +152,10 @@ class SearchService:
         async with self._pool.acquire() as connection:
             return await count_facets(connection, collection, query, paths)
 
-    async def _record(self, collection: Collection, request: SearchRequest, found: Found) -> str | None:
+    async def _record(self, collection: Collection, request: SearchRequest, query: Query, found: Found) -> str | None:
         session = NewSession(
             collection=collection.name,
-            query=_recorded(request),
+            query=_recorded(request, query),
             filter=request.filter_tree,
             user_id=request.user_id,
             meta=request.meta,
@@ -185,8 +187,9 @@ def _following(start: PageStart, candidates: Sequence[Candidate], limit: int) ->
     return replace(start, shown=start.shown + limit, after=(last.keys, last.distance, last.item_id))
 
 
-def _recorded(request: SearchRequest) -> dict[str, Any]:
+def _recorded(request: SearchRequest, query: Query) -> dict[str, Any]:
     """The query as the session keeps it; of an image, that there was one."""
-    given = {"text": request.text, "vector": request.vector, "item_id": request.item_id}
-    query = {name: value for name, value in given.items() if value is not None}
-    return query | ({"image": True} if request.image is not None else {}) or {"text": None}
+    vector = None if request.vector is None else query.vector
+    given = {"text": request.text, "vector": vector, "item_id": request.item_id}
+    recorded: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return recorded | ({"image": True} if request.image is not None else {}) or {"text": None}

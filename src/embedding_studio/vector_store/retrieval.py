@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from embedding_studio.infra.postgres import Connection, Record, set_for_session
 from embedding_studio.vector_store.bm25 import Matches
 from embedding_studio.vector_store.distances import approximate_distance, candidates_of, exact_distance
@@ -51,8 +53,15 @@ class Few:
     hits: list[Hit] | None
 
 
+async def _plan_anew(connection: Connection, query: Query) -> None:
+    """Have statements planned for their values: paths of fields are parameters, and indexes are on paths."""
+    if query.filter is not None or query.sort:
+        await set_for_session(connection, "plan_cache_mode", "force_custom_plan")
+
+
 async def count(connection: Connection, collection: Collection, query: Query, *, stop_at: int | None = None) -> Total:
     """How many items match; no further than `stop_at` if that is given."""
+    await _plan_anew(connection, query)
     matches, looked_at = query.matches, stop_at and 2 * stop_at
     while matches is not None and looked_at and looked_at < len(matches):
         some = replace(query, matches=matches.first(looked_at))
@@ -65,6 +74,7 @@ async def count(connection: Connection, collection: Collection, query: Query, *,
 
 async def find(connection: Connection, collection: Collection, query: Query, *, limit: int) -> list[Hit]:
     """The best items by comparing all that match: exact, in the order of sort keys, distance and id."""
+    await _plan_anew(connection, query)
     if query.matches is not None and not query.sort:
         return await _find_matching(connection, collection, query, query.matches, limit)
     return await _find(connection, collection, query, limit)
@@ -75,6 +85,7 @@ async def find_few(connection: Connection, collection: Collection, query: Query,
 
     `query.after` and `query.sort` are not looked at. All of it is one statement.
     """
+    await _plan_anew(connection, query)
     parts = limit
     while True:
         rows = await _nearest_few(connection, collection, query, parts, limit, at_most)
@@ -83,7 +94,7 @@ async def find_few(connection: Connection, collection: Collection, query: Query,
         if rows[0]["parts"] < parts or rows[0]["items"] >= limit:
             break
         parts *= 2
-    hits = [_hit(row) for row in rows if row["item_id"] is not None]
+    hits = _hits(rows)
     if query.max_distance is not None:
         return Few(await count(connection, collection, query), hits)
     return Few(Total(rows[0]["passed"], "eq"), hits)
@@ -100,14 +111,17 @@ async def find_nearest(
     ef = ef_search or collection.ef_search
     parts = candidates_of(collection, limit)
     if query.filter is not None:
-        parts = max(
-            parts, ef
-        )  # the graph is walked past what the filter leaves out: the first to pass are not the best
+        await _plan_anew(connection, query)
+        # The graph is walked past what the filter leaves out: the first to pass it are not the best yet.
+        parts = max(parts, ef)
     while True:
         await set_for_session(connection, "hnsw.ef_search", str(min(_LARGEST_EF, max(ef, parts))))
-        rows = await _nearest(connection, collection, query, parts, limit)
-        if rows[0]["parts"] < parts or rows[0]["items"] >= limit:
-            return [_hit(row) for row in rows if row["item_id"] is not None]
+        if query.filter is None:
+            hits, are_all = await _nearest_of_all(connection, collection, query, parts)
+        else:
+            hits, are_all = await _nearest_of_some(connection, collection, query, parts, limit)
+        if are_all or len(hits) >= limit:
+            return hits[:limit]
         parts *= 2
 
 
@@ -119,6 +133,7 @@ async def count_facets(
     Raises:
         InvalidError: A path is none.
     """
+    await _plan_anew(connection, query)
     parameters, items, source = Parameters(), items_table(collection.id), None
     conditions = _of_items(collection, query, parameters)
     if query.matches is not None or query.max_distance is not None:
@@ -167,25 +182,50 @@ async def _find_matching(
         looked_at *= 8
 
 
-async def _nearest(
-    connection: Connection, collection: Collection, query: Query, parts: int, limit: int
-) -> list[Record]:
-    """The page of items among the nearest `parts` parts as the index has them."""
+async def _nearest_of_all(
+    connection: Connection, collection: Collection, query: Query, parts: int
+) -> tuple[list[Hit], bool]:
+    """The items among the nearest `parts` parts as the index has them, and whether there are no more to be had.
+
+    Most searches come to this statement. It is planned once, and leaves to Python what Python does for less.
+    """
+    await set_for_session(connection, "plan_cache_mode", "auto")
     parameters = Parameters()
     vector = parameters.bind(query.vector)
-    conditions = _named(query, "p.item_id", parameters)
-    joined = ""
-    if query.filter is not None:
-        # In this form no index on payloads answers it, so that the planner walks the graph.
-        conditions.append(condition(query.filter, parameters, language=collection.language))
-        joined = f"JOIN {items_table(collection.id)} i ON i.id = p.item_id"
+    rows = await connection.fetch(
+        f"SELECT n.*, i.payload::text AS payload FROM (SELECT p.item_id, p.part_no,"
+        f" {exact_distance(collection, vector)} AS distance FROM {_parts(collection)} p"
+        f" {_where(_named(query, 'p.item_id', parameters))}"
+        f" ORDER BY {approximate_distance(collection, vector)} LIMIT {parts:d}) n"
+        f" JOIN {items_table(collection.id)} i ON i.id = n.item_id ORDER BY n.distance, n.item_id, n.part_no",
+        *parameters.values,
+    )
+    hits: dict[str, Hit] = {}
+    for item_id, part_no, distance, payload in rows:
+        if query.max_distance is not None and distance > query.max_distance:
+            return list(hits.values()), True
+        if item_id not in hits:
+            hits[item_id] = Hit(item_id, part_no, distance, msgspec.json.decode(payload))
+    return list(hits.values()), len(rows) < parts
+
+
+async def _nearest_of_some(
+    connection: Connection, collection: Collection, query: Query, parts: int, limit: int
+) -> tuple[list[Hit], bool]:
+    """The same of what passes the filter, for a page of `limit` items."""
+    parameters = Parameters()
+    vector = parameters.bind(query.vector)
+    # In this form no index on payloads answers the filter, so that the planner walks the graph.
+    passes = [condition(query.filter, parameters, language=collection.language)] if query.filter else []
     near = (
-        f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance"
-        f" FROM {_parts(collection)} p {joined} {_where(conditions)}"
+        f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance FROM {_parts(collection)} p"
+        f" JOIN {items_table(collection.id)} i ON i.id = p.item_id"
+        f" {_where([*passes, *_named(query, 'p.item_id', parameters)])}"
         f" ORDER BY {approximate_distance(collection, vector)} LIMIT {parts:d}"
     )
     head = _head(collection, query, parameters, near=near, limit=limit)
-    return await connection.fetch(f"WITH {head}", *parameters.values)
+    rows = await connection.fetch(f"WITH {head}", *parameters.values)
+    return _hits(rows), rows[0]["parts"] < parts or rows[0]["items"] >= limit
 
 
 async def _nearest_few(
@@ -216,7 +256,7 @@ def _head(
     return (
         f"near AS MATERIALIZED ({near}), best AS MATERIALIZED ({_best('near')}),"
         f" page AS (SELECT * FROM best b {_where(conditions)} ORDER BY b.distance, b.item_id LIMIT {limit:d})"
-        f" SELECT counted.*, page.*, i.payload, '[]'::jsonb AS keys FROM (SELECT {counted}"
+        f" SELECT counted.*, page.*, i.payload, NULL::jsonb AS keys FROM (SELECT {counted}"
         " (SELECT count(*) FROM near) AS parts, (SELECT count(*) FROM best) AS items) counted"
         f" LEFT JOIN (page JOIN {items_table(collection.id)} i ON i.id = page.item_id) ON true"
         " ORDER BY page.distance, page.item_id"
@@ -272,7 +312,7 @@ def _page(query: Query, parameters: Parameters, limit: int, *, best: str, items:
         distance, item_id = (parameters.bind(bound) for bound in query.after[1:])
         behind = [f"(b.distance, b.item_id) > ({distance}::float8, {item_id}::text)"]
     return (
-        "SELECT b.*, i.payload, '[]'::jsonb AS keys FROM"
+        "SELECT b.*, i.payload, NULL::jsonb AS keys FROM"
         f" (SELECT * FROM ({best}) b {_where(behind)} ORDER BY b.distance, b.item_id LIMIT {limit:d}) b"
         f" JOIN {items} i ON i.id = b.item_id ORDER BY b.distance, b.item_id"
     )
@@ -317,5 +357,9 @@ def _where(conditions: Sequence[str]) -> str:
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
+def _hits(rows: Sequence[Record]) -> list[Hit]:
+    return [_hit(row) for row in rows if row["item_id"] is not None]
+
+
 def _hit(row: Record) -> Hit:
-    return Hit(row["item_id"], row["part_no"], row["distance"], row["payload"], tuple(row["keys"]))
+    return Hit(row["item_id"], row["part_no"], row["distance"], row["payload"], tuple(row["keys"] or ()))

@@ -72,6 +72,7 @@ def search_with(name: str, value: bytes) -> bytes:
         ({"user_id": "a\0"}, "user_id"),
         ({"track": 1}, "track"),
         ({"meta": []}, "meta"),
+        ({"meta": {"a": "x" * 65_536}}, "meta"),
         ({"meta": {"a": "\0"}}, "meta.a"),
         ({"meta": {"\0": 1}}, "meta (a key)"),
         ({"meta": {"n": -(2**63) - 1}}, "meta.n"),
