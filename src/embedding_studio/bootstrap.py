@@ -93,14 +93,19 @@ class Container:
     @cached_property
     def sweeper(self) -> Sweeper:
         tidier = Tidier(
-            staging=self.staging, versions=self.versions, tasks=self.tasks, settings=self.settings.upsertion
+            staging=self.staging,
+            versions=self.versions,
+            tasks=self.tasks,
+            collections=self.collections,
+            optimizer=self.optimizer,
+            settings=self.settings.upsertion,
         )
         return Sweeper(
             tasks=self._task_repository,
             service=self.tasks,
             clock=self.clock,
             settings=self.settings.tasks,
-            chores=[tidier.tidy],
+            chores=[tidier.tidy, tidier.optimize_next],
         )
 
     @cached_property

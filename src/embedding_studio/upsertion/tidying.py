@@ -1,9 +1,13 @@
 """What keeps staging and indexes tidy: a small chore of every worker."""
 
+from contextlib import suppress
+
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.tasks import TaskService, TaskState
+from embedding_studio.upsertion.optimizing import Optimizer
 from embedding_studio.upsertion.settings import UpsertionSettings
 from embedding_studio.upsertion.staging import Staging
-from embedding_studio.vector_store import IndexVersions
+from embedding_studio.vector_store import CollectionNotFoundError, CollectionService, IndexVersions, deletable_meanwhile
 
 __all__ = ["Tidier"]
 
@@ -17,11 +21,21 @@ class Tidier:
     """Repairs what a crash between PostgreSQL and MongoDB left, and lets go of what has served its time."""
 
     def __init__(
-        self, *, staging: Staging, versions: IndexVersions, tasks: TaskService, settings: UpsertionSettings
+        self,
+        *,
+        staging: Staging,
+        versions: IndexVersions,
+        tasks: TaskService,
+        collections: CollectionService,
+        optimizer: Optimizer,
+        settings: UpsertionSettings,
     ) -> None:
         self._staging = staging
         self._versions = versions
         self._tasks = tasks
+        self._collections = collections
+        self._optimizer = optimizer
+        self._optimized = ""
         self._failed_kept = settings.failed_kept
 
     async def tidy(self) -> None:
@@ -35,6 +49,14 @@ class Tidier:
         await self._staging.expire(failed_after=self._failed_kept, limit=_BATCH)
         await self._give_up_indexes()
         await self._versions.drop_due()
+
+    async def optimize_next(self) -> None:
+        """Look at one collection, the next by name each time: what is written item by item asks for nothing itself."""
+        collection = next(iter(await self._collections.page(after=self._optimized, limit=1)), None)
+        self._optimized = collection.name if collection else ""
+        if collection and await self._staging.is_quiet(collection):
+            with suppress(CollectionNotFoundError, UnavailableError), deletable_meanwhile(collection.name):
+                await self._optimizer.request_if_worth_it(collection)
 
     async def _tidy_task(self, task_id: str, state: TaskState | None) -> None:
         match state:
