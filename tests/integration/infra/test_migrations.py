@@ -83,3 +83,15 @@ async def test_items_and_what_waits_come_along(dsn: str) -> None:
     assert await connection.fetchval("SELECT nextval('acceptance')") > newest
     assert await connection.fetchval("SELECT ordinal FROM items_1") == 0
     await connection.close()
+
+
+async def test_the_words_of_stored_parts_are_found_and_kept(dsn: str) -> None:
+    await upgrade(dsn, "0001")
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(OLD_DATA)
+    await migrate(PostgresSettings(dsn=SecretStr(dsn)))
+    counted = "SELECT term, sum(parts)::int FROM terms_1_1 GROUP BY term HAVING sum(parts) > 0 ORDER BY term"
+    assert [tuple(row) for row in await connection.fetch(counted)] == [("", 2), ("bed", 1), ("sofa", 1)]
+    await connection.execute("DELETE FROM items_1")
+    assert await connection.fetch(counted) == []
+    await connection.close()
