@@ -44,13 +44,13 @@ class CollectionController(Controller):
         cursor: FromQuery[str | None] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
     ) -> CollectionPage:
-        """List collections by name."""
+        """List collections by name; the sizes of large ones are estimates."""
         after = decode_cursor(cursor, str)[0] if cursor else ""
         found = await collections.page(after=after, limit=limit)
         views: list[CollectionView] = []
         for one in found:
             with suppress(CollectionNotFoundError):
-                views.append(await _view(collections, one))
+                views.append(await _view(collections, one, exactly=False))
         return CollectionPage(views, encode_cursor(found[-1].name) if len(found) == limit else None)
 
     @get("/{name:str}")
@@ -72,6 +72,6 @@ class CollectionController(Controller):
         await collections.delete(name)
 
 
-async def _view(collections: CollectionService, collection: Collection) -> CollectionView:
-    versions = await collections.index_versions(collection)
+async def _view(collections: CollectionService, collection: Collection, *, exactly: bool = True) -> CollectionView:
+    versions = await collections.index_versions(collection, exactly=exactly)
     return CollectionView.of(collection, versions, await collections.recalls(collection))

@@ -123,15 +123,18 @@ class CollectionService:
         """Collections by name."""
         return await self._catalog.page(after=after, limit=limit)
 
-    async def index_versions(self, collection: Collection) -> list[tuple[IndexVersion, int, int]]:
-        """The collection's live indexes, each with how many items and parts it holds.
+    async def index_versions(
+        self, collection: Collection, *, exactly: bool = True
+    ) -> list[tuple[IndexVersion, int, int]]:
+        """The collection's live indexes, each with how many items and parts it holds, or about how many.
 
         Raises:
             CollectionNotFoundError: It was deleted meanwhile.
         """
         with deletable_meanwhile(collection.name):
             live = await self._versions.live(collection)
-            counted = [(one, *await self._versions.count(collection, one.version)) for one in live]
+            count = self._versions.count if exactly else self._versions.about
+            counted = [(one, *await count(collection, one.version)) for one in live]
         if not counted:
             raise CollectionNotFoundError(collection.name)
         return counted

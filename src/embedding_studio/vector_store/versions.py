@@ -17,6 +17,8 @@ __all__ = ["IndexVersions"]
 _COLUMNS = "version, state, model_version, dimensions, encoder, filled_to, task_id"
 _LIVE = "(state IN ('building', 'active') OR (state = 'retired' AND dropped_at IS NULL))"
 _DUE = "dropped_at IS NULL AND (state = 'failed' OR (state = 'retired' AND retire_at <= now()))"
+_COUNTED = 100_000
+_BOTH = 2
 _DROP_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
 
 
@@ -102,6 +104,16 @@ class IndexVersions:
             f" FROM {parts_table(collection.id, version)}",
         )
         return (row["items"], row["parts"]) if row else (0, 0)
+
+    async def about(self, collection: Collection, version: int) -> tuple[int, int]:
+        """How many items and parts the version holds: as of the last ANALYZE where that says many, else counted."""
+        rows = await self._pool.fetch(
+            "SELECT reltuples::bigint FROM unnest($1::text[]) WITH ORDINALITY t (name, n)"
+            " JOIN pg_class c ON c.oid = to_regclass(t.name) ORDER BY n",
+            [items_table(collection.id), parts_table(collection.id, version)],
+        )
+        items, parts = (row["reltuples"] for row in rows) if len(rows) == _BOTH else (0, 0)
+        return (items, parts) if parts > _COUNTED else await self.count(collection, version)
 
     async def recalls(self, collection: Collection) -> list[Recall]:
         """What was measured of the active version's recall."""
