@@ -9,6 +9,7 @@ import msgspec
 
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
 from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.sdk import Mode
 from embedding_studio.vector_store import FacetValue, Filter, Hit, SortKey, Total, Vector
 
@@ -109,12 +110,12 @@ class PageStart:
 
 
 def _values(text: str) -> list[Any]:
+    """The sort values, which a forged cursor may have of any kind; what is given is what PostgreSQL takes."""
     try:
-        values = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        values = None
-    if not isinstance(values, list):
-        raise InvalidError.at("cursor", "is not a cursor of this list")
+        values = msgspec.json.decode(text, type=list[Any])
+        refuse_unstorable(values, "cursor")
+    except (msgspec.DecodeError, InvalidError, RecursionError):
+        raise InvalidError.at("cursor", "is not a cursor of this list") from None
     return values
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedding_studio.kernel.cursors import encode_cursor
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.search.domain import MAX_LIMIT, Candidate, PageStart, SearchRequest, fingerprint
 from embedding_studio.vector_store import Hit, SortKey
@@ -85,3 +86,12 @@ def test_searches_that_differ_have_other_fingerprints() -> None:
 def test_the_parts_of_a_score_sum_to_it() -> None:
     candidate = Candidate(Hit("a", 0, 0.5, {}), vector=0.25, lexical=0.5, rankers={"recency": 0.125, "field": -0.0625})
     assert candidate.score == 0.8125
+
+
+@pytest.mark.parametrize(
+    "keys", ['["a\\u0000"]', "[" * 1500, "[9" + "0" * 30 + "]", "[1e999]", "{}", "[" * 70 + "]" * 70]
+)
+def test_sort_values_that_no_database_takes_are_refused(keys: str) -> None:
+    forged = encode_cursor("f", 1, 0, 1, keys, 0.5, "item")
+    with pytest.raises(InvalidError, match="is not a cursor of this list"):
+        PageStart.decode(forged, "f", sorted_by=1)
