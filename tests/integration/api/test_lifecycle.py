@@ -1,6 +1,6 @@
 """Ten thousand hostile strings in every place that takes one: nothing breaks, nothing leaks, nothing else changes.
 
-All of them go where a request holds many; where it holds one, a share of them goes.
+All of them go where a request holds hundreds; where it holds a few, a share of them goes.
 """
 
 import asyncio
@@ -219,17 +219,17 @@ async def test_operators_and_shapes(studio: Studio) -> None:
 
 async def test_fields_to_sort_by_and_to_count(studio: Studio) -> None:
     taken, refused = filters(lambda one: {"field": one, "exists": True})
-    orders = [[{"field": one, "order": "desc"} for one in some] for some in chunks(taken[::5], 8)]
+    orders = [[{"field": one, "order": "desc"} for one in some] for some in chunks(taken[::10], 8)]
     narrow = {"filter": {"field": "whole", "in": IDS[:16]}, "limit": 3}
     bodies: list[Json] = [{**narrow, "sort": order} for order in orders]
-    bodies += [{**narrow, "facets": some} for some in chunks(taken, 20)]
+    bodies += [{**narrow, "facets": some} for some in chunks(taken[::4], 20)]
     await send_all(studio, searches(HOSTILE, bodies), 200)
     bad: list[Json] = [{"facets": ["whole", one]} for one in refused[:200]]
     await send_all(studio, searches(HOSTILE, [*bad, *({"sort": [{"field": one}]} for one in refused[:200])]), 400)
 
 
 async def test_words(studio: Studio) -> None:
-    some = STORABLE[::10]
+    some = STORABLE[::20]
     await send_all(studio, searches(HOSTILE, [{"query": one[:10_000], "limit": 3} for one in some]), 200)
     ids = [{"query": {"item_id": one}, "limit": 3} for one in IDS[::20]]
     await send_all(studio, searches(HOSTILE, ids), 200)
