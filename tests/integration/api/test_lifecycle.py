@@ -53,7 +53,7 @@ def chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
 
 def item(text: str) -> Json:
     """The string as an item's id and in every place of its payload."""
-    payload = {"whole": text, "tags": [text, "tag"], "inside": {text: {"deep": text}}, text: text}
+    payload = {"whole": text, "tags": [text, "of every item"], "inside": {text: {"deep": text}}, text: text}
     return {"id": text, "payload": payload, "vector": [1.0, len(text)]}
 
 
