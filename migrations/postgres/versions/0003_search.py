@@ -88,6 +88,7 @@ def _create_keep_words() -> None:
 
 def _create_recall() -> None:
     op.execute("ALTER TABLE index_versions ADD COLUMN ef_search int CHECK (ef_search BETWEEN 1 AND 1000)")
+    op.execute("ALTER TABLE index_versions ADD COLUMN trusted_depth int CHECK (trusted_depth >= 0)")
     op.execute("""
         CREATE TABLE recall (
             collection_id bigint NOT NULL,
@@ -132,7 +133,7 @@ def _index_what_is_there() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE recall")
-    op.execute("ALTER TABLE index_versions DROP COLUMN ef_search")
+    op.execute("ALTER TABLE index_versions DROP COLUMN ef_search, DROP COLUMN trusted_depth")
     op.execute("""
         DO $$
         DECLARE one record;

@@ -24,7 +24,8 @@ __all__ = ["Catalog"]
 _DROP_ATTEMPTS = 50
 _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.options, c.created_at, c.deployment_id,
-    d.model_version, d.index_version, v.dimensions, v.encoder, v.ef_search AS raised_ef_search
+    d.model_version, d.index_version, v.dimensions, v.encoder, v.ef_search AS raised_ef_search,
+    v.trusted_depth
 """
 _COLLECTIONS = (
     f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"

@@ -46,7 +46,8 @@ class Collection:
     """A catalog of items and what serves it now.
 
     `model_version` and `index_version` are those of the deployment the collection points at: they move together.
-    `raised_ef_search` is what the recall meter asks of that index.
+    `raised_ef_search` is what the recall meter asks of that index, `trusted_depth` how many of the nearest parts it was
+    seen to find nearly all of when it was built.
     `dimensions` and `encoder` are those of that index; `encoder` is None where items bring their own vectors, and in
     indexes that were built before encoders were noted.
     """
@@ -63,6 +64,7 @@ class Collection:
     index_version: int
     encoder: EncoderSource | None = None
     raised_ef_search: int | None = None
+    trusted_depth: int | None = None
 
     @property
     def language(self) -> str:

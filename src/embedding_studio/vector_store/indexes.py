@@ -1,10 +1,11 @@
 """Building the indexes of a collection once they are worth it, and keeping its tables tidy."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedding_studio.infra.postgres import Connection, Pool, quote
 from embedding_studio.sdk import FieldKind
+from embedding_studio.vector_store.calibration import calibrate
 from embedding_studio.vector_store.distances import hnsw_expression
 from embedding_studio.vector_store.domain import Collection
 from embedding_studio.vector_store.payload_indexes import definitions
@@ -56,6 +57,8 @@ class Indexes:
                 missing = [index for index in planned if not await _is_valid(connection, index.name)]
                 for index in missing:
                     await self._create(connection, index)
+                if any(index.table == table for index in missing):
+                    await calibrate(connection, replace(collection, index_version=version))
                 for built_on in sorted({index.table for index in missing}):
                     await connection.execute(f"ANALYZE {built_on}", timeout=self._settings.build_timeout)
                 return [index.name for index in missing]

@@ -8,6 +8,7 @@ import msgspec
 
 from embedding_studio.infra.postgres import Connection, Record, set_for_session
 from embedding_studio.vector_store.bm25 import Matches
+from embedding_studio.vector_store.calibration import LARGEST_EF, UNTESTED_DEPTH
 from embedding_studio.vector_store.distances import approximate_distance, candidates_of, exact_distance
 from embedding_studio.vector_store.domain import Collection, Hit, Total, Vector
 from embedding_studio.vector_store.facets import FacetValue, facets
@@ -18,8 +19,9 @@ from embedding_studio.vector_store.tables import items_table, parts_table
 
 __all__ = ["Few", "Query", "count", "count_facets", "distances", "find", "find_few", "find_nearest"]
 
-_LARGEST_EF = 1_000
 _MATCHES_AT_FIRST = 200
+_FIRST_WALK = 4
+"""Times the candidates that are wanted: enough for a filter that half of the items pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ async def find(connection: Connection, collection: Collection, query: Query, *, 
     await _plan_anew(connection, query)
     if query.matches is not None and not query.sort:
         return await _find_matching(connection, collection, query, query.matches, limit)
+    if query.vector is not None and not query.sort and query.after is None:
+        return await _find_first(connection, collection, query, limit)
     return await _find(connection, collection, query, limit)
 
 
@@ -103,26 +107,23 @@ async def find_few(connection: Connection, collection: Collection, query: Query,
 async def find_nearest(
     connection: Connection, collection: Collection, query: Query, *, limit: int, ef_search: int | None = None
 ) -> list[Hit]:
-    """The nearest items as the HNSW index finds them, where there is one: fast, and nearly all of the best.
+    """The nearest items as the HNSW index finds them: fast, and nearly all of the best; none where it is not trusted.
 
     `query.after` and `query.sort` are not looked at. The index hands over more parts than asked for; they are compared
-    by float32, merged by item, and more are fetched until there are enough.
+    by float32 and merged by item, and more are fetched until there are enough. What a filter leaves out is walked past.
     """
     ef = ef_search or collection.ef_search
-    parts = candidates_of(collection, limit)
+    trusted = UNTESTED_DEPTH if collection.trusted_depth is None else collection.trusted_depth
     if query.filter is not None:
-        await _plan_anew(connection, query)
-        # The graph is walked past what the filter leaves out: the first to pass it are not the best yet.
-        parts = max(parts, ef)
-    while True:
-        await set_for_session(connection, "hnsw.ef_search", str(min(_LARGEST_EF, max(ef, parts))))
-        if query.filter is None:
-            hits, are_all = await _nearest_of_all(connection, collection, query, parts)
-        else:
-            hits, are_all = await _nearest_of_some(connection, collection, query, parts, limit)
+        return await _walk_past(connection, collection, query, limit, ef, candidates_of(collection, trusted))
+    parts = candidates_of(collection, limit)
+    while parts <= candidates_of(collection, trusted):
+        await _look_at(connection, max(ef, parts))
+        hits, are_all = await _nearest_of_all(connection, collection, query, parts)
         if are_all or len(hits) >= limit:
             return hits[:limit]
         parts *= 2
+    return []
 
 
 async def count_facets(
@@ -167,6 +168,19 @@ async def _find(connection: Connection, collection: Collection, query: Query, li
     return [_hit(row) for row in rows]
 
 
+async def _find_first(connection: Connection, collection: Collection, query: Query, limit: int) -> list[Hit]:
+    """A first page by distance: the nearest parts are enough, more of them where items have several."""
+    parts = limit
+    while True:
+        parameters = Parameters()
+        near = f"{_scored(collection, query, parameters)} ORDER BY 3, 1, 2 LIMIT {parts:d}"
+        head = _head(collection, query, parameters, near=near, limit=limit)
+        rows = await connection.fetch(f"WITH {head}", *parameters.values)
+        if rows[0]["parts"] < parts or rows[0]["items"] >= limit:
+            return _hits(rows)
+        parts *= 2
+
+
 async def _find_matching(
     connection: Connection, collection: Collection, query: Query, matches: Matches, limit: int
 ) -> list[Hit]:
@@ -209,23 +223,52 @@ async def _nearest_of_all(
     return list(hits.values()), len(rows) < parts
 
 
-async def _nearest_of_some(
-    connection: Connection, collection: Collection, query: Query, parts: int, limit: int
-) -> tuple[list[Hit], bool]:
-    """The same of what passes the filter, for a page of `limit` items."""
+async def _walk_past(
+    connection: Connection, collection: Collection, query: Query, limit: int, ef: int, longest: int
+) -> list[Hit]:
+    """The nearest items that pass the filter, if enough of them are among the nearest parts of all.
+
+    What is found so is right: nothing nearer was left out. How many passed near the query says how far to go on.
+    """
+    await _plan_anew(connection, query)
+    wanted = candidates_of(collection, limit)
+    walk = min(max(ef, _FIRST_WALK * wanted), max(longest, wanted))
+    while walk <= longest:
+        await _look_at(connection, walk)
+        rows = await _nearest_of_walk(connection, collection, query, walk, limit)
+        passed = rows[0]["parts"]
+        if passed >= wanted and rows[0]["items"] >= limit:
+            return _hits(rows)
+        if rows[0]["walked"] < walk or passed == 0:
+            break
+        walk = max(walk + wanted, int(1.5 * walk * wanted / passed))
+    return []
+
+
+async def _look_at(connection: Connection, candidates: int) -> None:
+    """How many candidates the index looks at before it hands over the first; it goes on from there by itself."""
+    await set_for_session(connection, "hnsw.ef_search", str(min(LARGEST_EF, candidates)))
+
+
+async def _nearest_of_walk(
+    connection: Connection, collection: Collection, query: Query, walk: int, limit: int
+) -> list[Record]:
+    """The page of items among those of the nearest `walk` parts that pass the filter."""
     parameters = Parameters()
     vector = parameters.bind(query.vector)
-    # In this form no index on payloads answers the filter, so that the planner walks the graph.
+    walked = (
+        f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance FROM {_parts(collection)} p"
+        f" ORDER BY {approximate_distance(collection, vector)} LIMIT {walk:d}"
+    )
+    # In this form no index on payloads answers the filter: it is looked at for what was walked only.
     passes = [condition(query.filter, parameters, language=collection.language)] if query.filter else []
     near = (
-        f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance FROM {_parts(collection)} p"
-        f" JOIN {items_table(collection.id)} i ON i.id = p.item_id"
-        f" {_where([*passes, *_named(query, 'p.item_id', parameters)])}"
-        f" ORDER BY {approximate_distance(collection, vector)} LIMIT {parts:d}"
+        f"SELECT w.* FROM walked w JOIN {items_table(collection.id)} i ON i.id = w.item_id"
+        f" {_where([*passes, *_named(query, 'w.item_id', parameters)])}"
     )
-    head = _head(collection, query, parameters, near=near, limit=limit)
-    rows = await connection.fetch(f"WITH {head}", *parameters.values)
-    return _hits(rows), rows[0]["parts"] < parts or rows[0]["items"] >= limit
+    counted = "(SELECT count(*) FROM walked) AS walked,"
+    head = _head(collection, query, parameters, near=near, limit=limit, counted=counted)
+    return await connection.fetch(f"WITH walked AS MATERIALIZED ({walked}), {head}", *parameters.values)
 
 
 async def _nearest_few(

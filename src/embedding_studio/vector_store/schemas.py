@@ -55,6 +55,7 @@ class CollectionView(msgspec.Struct):
     created_at: datetime
     options: CollectionOptions
     ef_search: int
+    trusted_depth: int | None
     recall: list[RecallView]
 
     @classmethod
@@ -79,6 +80,7 @@ class CollectionView(msgspec.Struct):
             created_at=collection.created_at,
             options=collection.options,
             ef_search=collection.ef_search,
+            trusted_depth=collection.trusted_depth,
             recall=[RecallView(one.bucket, one.samples, one.recall, one.ef_search) for one in recalls],
         )
 

