@@ -11,7 +11,7 @@ __all__ = ["approximate_distance", "candidates_of", "exact_distance", "hnsw_expr
 _OPERATOR: Mapping[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
 _CLASS: Mapping[Metric, str] = {"cosine": "cosine_ops", "dot": "ip_ops", "euclidean": "l2_ops"}
 _OVERSAMPLING: Mapping[Storage, float] = {"halfvec": 1.2, "vector": 1.0, "binary": 12.0}
-_FEWEST_MORE: Mapping[Storage, int] = {"halfvec": 10, "vector": 0, "binary": 100}
+_FEWEST_MORE: Mapping[Storage, int] = {"halfvec": 4, "vector": 0, "binary": 100}
 
 
 def exact_distance(collection: Collection, vector: str) -> str:

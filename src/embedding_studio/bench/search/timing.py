@@ -29,19 +29,21 @@ class Times:
         p50, p99 = np.percentile(np.asarray(seconds) * 1_000, [50, 99])
         return cls(float(p50), float(p99))
 
+_APART = 37
+
 
 async def by_turns(calls: Sequence[Call], count: int, *, warm_up: int = 50) -> list[Times]:
     """Time each call with each of `count` queries.
 
-    The calls take turns, so that whatever else the machine does meets them alike; the first `warm_up` turns are left
-    out.
+    The calls take turns, so that whatever else the machine does meets them alike, and each asks another query than the
+    one before, which would leave it in the processor's caches; the first `warm_up` turns are left out.
     """
     seconds: list[list[float]] = [[] for _ in calls]
     async with asyncio.timeout(_MOST_S):
         for number in range(count):
-            for call, taken in zip(calls, seconds, strict=True):
+            for turn, (call, taken) in enumerate(zip(calls, seconds, strict=True)):
                 started = time.perf_counter()
-                await call(number)
+                await call((number + turn * _APART) % count)
                 taken.append(time.perf_counter() - started)
     first = min(warm_up, count // 4)
     return [Times.of(taken[first:]) for taken in seconds]
