@@ -29,6 +29,7 @@ class Times:
         p50, p99 = np.percentile(np.asarray(seconds) * 1_000, [50, 99])
         return cls(float(p50), float(p99))
 
+
 _APART = 37
 
 
