@@ -65,7 +65,6 @@ def test_text_is_unicode_whatever_the_system_s_language(urls: ServerUrls) -> Non
     ("setting", "value"),
     [
         ("listen_addresses", "127.0.0.1"),
-        ("shared_buffers", "256MB"),
         ("max_wal_size", "2GB"),
         ("max_connections", "100"),
         ("jit", "off"),
@@ -77,6 +76,13 @@ def test_text_is_unicode_whatever_the_system_s_language(urls: ServerUrls) -> Non
 )
 def test_settings(durable_postgres: str, setting: str, value: str) -> None:
     assert sql(durable_postgres, f"SHOW {setting}") == value
+
+
+def test_an_eighth_of_the_memory_is_for_pages_within_bounds(durable_postgres: str) -> None:
+    pages = int(sql(durable_postgres, "SELECT setting FROM pg_settings WHERE name = 'shared_buffers'"))
+    eighth = psutil.virtual_memory().total // 8
+    expected = min(4 << 30, max(128 << 20, eighth))
+    assert abs(pages * 8192 - expected) <= 1 << 20
 
 
 def test_listens_on_one_loopback_port_and_nothing_else(urls: ServerUrls) -> None:

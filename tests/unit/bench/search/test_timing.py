@@ -20,10 +20,13 @@ def test_percentiles_are_in_milliseconds() -> None:
     assert 1.0 < times.p99 <= 100.0
 
 
-def test_calls_take_turns_with_the_same_queries() -> None:
+def test_calls_take_turns_with_the_same_queries_but_never_the_same_one_in_a_row() -> None:
     notes: list[str] = []
     times = asyncio.run(by_turns([noting("a", notes), noting("b", notes)], 3))
-    assert notes == ["a0", "b0", "a1", "b1", "a2", "b2"]
+    assert [note[0] for note in notes] == ["a", "b"] * 3
+    assert [note[1] for note in notes[::2]] == ["0", "1", "2"]
+    assert sorted(note[1] for note in notes[1::2]) == ["0", "1", "2"]
+    assert all(one[1] != other[1] for one, other in zip(notes[::2], notes[1::2], strict=True))
     assert len(times) == 2
 
 
