@@ -55,12 +55,6 @@ class Few:
     hits: list[Hit] | None
 
 
-async def _plan_anew(connection: Connection, query: Query) -> None:
-    """Have statements planned for their values: paths of fields are parameters, and indexes are on paths."""
-    if query.filter is not None or query.sort:
-        await set_for_session(connection, "plan_cache_mode", "force_custom_plan")
-
-
 async def count(connection: Connection, collection: Collection, query: Query, *, stop_at: int | None = None) -> Total:
     """How many items match; no further than `stop_at` if that is given."""
     await _plan_anew(connection, query)
@@ -156,6 +150,12 @@ async def distances(
         *parameters.values,
     )
     return {row["item_id"]: (row["distance"], row["part_no"]) for row in rows}
+
+
+async def _plan_anew(connection: Connection, query: Query) -> None:
+    """Have statements planned for their values: paths of fields are parameters, and indexes are on paths."""
+    if query.filter is not None or query.sort:
+        await set_for_session(connection, "plan_cache_mode", "force_custom_plan")
 
 
 async def _find(connection: Connection, collection: Collection, query: Query, limit: int) -> list[Hit]:
