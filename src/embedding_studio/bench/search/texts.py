@@ -28,15 +28,17 @@ async def measure_texts(stage: Stage) -> list[Figure]:
     films = load_films()
     seconds, count = _fill(stage, list(islice(short_texts(films), stage.sizes.items)))
     queries = [query.text for query in compose_queries(films)][:_QUERIES]
-    stage.say(f"Searching {len(queries)} times in every mode, by turns with the encoder and the bare query")
+    stage.say(f"Searching {len(queries)} times in every mode, by vector in turns with the encoder and the bare query")
     plugin = find_plugins(stage.settings.plugins).get("text")
     encoder = bare_encoder(stage.settings, plugin, threads=stage.settings.inference.threads)
     vectors = encoder.encode(queries, "query")
     wire = stage.wire()
     modes = [_in_mode(queries, mode) for mode in ("vector", "hybrid", "lexical")]
     async with bare_queries(stage.settings, _COLLECTION, vectors[0], count=1) as (statement,):
-        calls = [encode_call(encoder, queries), bare_call(statement, vectors), *(caller(wire, mode) for mode in modes)]
-        encode, bare, vector, hybrid, lexical = await by_turns(calls, len(queries))
+        plain, both, words = (caller(wire, mode) for mode in modes)
+        floors = [encode_call(encoder, queries), bare_call(statement, vectors)]
+        encode, bare, vector = await by_turns([*floors, plain], len(queries))
+        hybrid, lexical = await by_turns([both, words], len(queries))
     wire.close()
     stage.client(_COLLECTION).delete()
     floor = encode.p50 + bare.p50 + _OVERHEAD_MS
