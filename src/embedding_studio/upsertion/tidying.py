@@ -1,5 +1,6 @@
 """What keeps staging and indexes tidy: a small chore of every worker."""
 
+import time
 from contextlib import suppress
 
 from embedding_studio.kernel.errors import UnavailableError
@@ -13,6 +14,7 @@ __all__ = ["Tidier"]
 
 _BATCH = 100
 _OPEN = {"pending", "running"}
+_REST_S = 600.0
 _YOUNG_S = 60.0
 """A task's document is written after its items are staged: so long nobody wonders where it is."""
 
@@ -36,6 +38,7 @@ class Tidier:
         self._collections = collections
         self._optimizer = optimizer
         self._optimized = ""
+        self._rests: dict[int, float] = {}
         self._failed_kept = settings.failed_kept
 
     async def tidy(self) -> None:
@@ -51,10 +54,15 @@ class Tidier:
         await self._versions.drop_due()
 
     async def optimize_next(self) -> None:
-        """Look at one collection, the next by name each time: what is written item by item asks for nothing itself."""
+        """Look at one collection, the next by name each time: what is written item by item asks for nothing itself.
+
+        After that the collection is left alone for a while, lest a build that fails be asked for again and again.
+        """
         collection = next(iter(await self._collections.page(after=self._optimized, limit=1)), None)
         self._optimized = collection.name if collection else ""
-        if collection and await self._staging.is_quiet(collection):
+        now = time.monotonic()
+        if collection and self._rests.get(collection.id, 0.0) <= now and await self._staging.is_quiet(collection):
+            self._rests[collection.id] = now + _REST_S
             with suppress(CollectionNotFoundError, UnavailableError), deletable_meanwhile(collection.name):
                 await self._optimizer.request_if_worth_it(collection)
 

@@ -59,7 +59,8 @@ async def _copy(stage: Stage, pool: Pool, clusters: Clusters) -> None:
     collection = await Catalog(pool, grace=timedelta(0)).get(_COLLECTION)
     table = f"parts_{collection.id}_{collection.index_version}"
     stage.say(f"Copying {clusters.count:,} vectors into {table}")
-    async with pool.acquire() as connection:
+    # Nobody sees the rows before they are all there: workers would begin to index them.
+    async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
             f"INSERT INTO items_{collection.id} (id, payload, seq, ordinal) SELECT 'i' || number,"  # noqa: S608  # ours
             " jsonb_build_object('title', 'item ' || number, 'group', number % 1000), 0, number"
