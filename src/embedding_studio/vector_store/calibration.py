@@ -22,7 +22,9 @@ _TIMEOUT_S = 600.0
 
 
 async def calibrate(connection: Connection, collection: Collection) -> int:
-    """Try the index of the active version with stored vectors, and note how deep it may be trusted.
+    """Try the index of the active version with stored vectors, and note how far to look and how deep to trust it.
+
+    Searches look at as many more candidates as it takes to find 95 % of the nearest ten.
 
     Returns:
         The largest of `DEPTHS` up to which the index finds 95 % of as many nearest parts; 0 if not even of ten.
@@ -31,16 +33,23 @@ async def calibrate(connection: Connection, collection: Collection) -> int:
     exact = [
         await _keys(connection, collection, query, exact_distance(collection, "$1"), DEPTHS[-1]) for query in queries
     ]
-    trusted = 0
-    for depth in DEPTHS:
-        if exact and await _recall(connection, collection, queries, exact, depth) < _LEAST_RECALL:
+    ef, trusted = collection.ef_search, 0
+    for depth in DEPTHS if exact else ():
+        while (recall := await _recall(connection, collection, queries, exact, depth, ef)) < _LEAST_RECALL:
+            if depth > DEPTHS[0] or ef >= LARGEST_EF:
+                break
+            ef = min(LARGEST_EF, 2 * ef)
+        if recall < _LEAST_RECALL:
             break
         trusted = depth
     await connection.execute(
-        "UPDATE index_versions SET trusted_depth = $3 WHERE collection_id = $1 AND version = $2",
+        "UPDATE index_versions SET trusted_depth = $3, ef_search = nullif($4::int, $5::int)"
+        " WHERE collection_id = $1 AND version = $2",
         collection.id,
         collection.index_version,
         trusted,
+        ef,
+        collection.options.index.ef_search,
     )
     return trusted
 
@@ -57,11 +66,15 @@ async def _sample(connection: Connection, collection: Collection) -> list[Vector
 
 
 async def _recall(
-    connection: Connection, collection: Collection, queries: Sequence[Vector], exact: Sequence[list[int]], depth: int
+    connection: Connection,
+    collection: Collection,
+    queries: Sequence[Vector],
+    exact: Sequence[list[int]],
+    depth: int,
+    ef: int,
 ) -> float:
     candidates = candidates_of(collection, depth)
-    ef = min(LARGEST_EF, max(collection.ef_search, candidates))
-    await set_for_session(connection, "hnsw.ef_search", str(ef))
+    await set_for_session(connection, "hnsw.ef_search", str(min(LARGEST_EF, max(ef, candidates))))
     found = [
         await _keys(connection, collection, query, approximate_distance(collection, "$1"), candidates)
         for query in queries
