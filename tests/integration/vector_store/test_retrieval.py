@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from embedding_studio.vector_store import (
     Collection,
     Indexes,
     Query,
+    Vector,
     VectorStoreSettings,
     find,
     find_few,
@@ -32,14 +34,14 @@ CASES = [
 ]
 
 
-def true_distances(query: np.ndarray, metric: str) -> np.ndarray:  # type: ignore[type-arg]
+def true_distances(query: Vector, metric: str) -> NDArray[np.float32]:
     match metric:
         case "cosine":
-            return 1 - VECTORS @ query / np.linalg.norm(VECTORS, axis=1) / np.linalg.norm(query)
+            return np.asarray(1 - VECTORS @ query / np.linalg.norm(VECTORS, axis=1) / np.linalg.norm(query))
         case "dot":
-            return -(VECTORS @ query)
+            return np.asarray(-(VECTORS @ query))
         case _:
-            return np.linalg.norm(VECTORS - query, axis=1)
+            return np.asarray(np.linalg.norm(VECTORS - query, axis=1))
 
 
 async def indexed(studio: Studio, storage: str, metric: str) -> Collection:

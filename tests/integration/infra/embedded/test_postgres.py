@@ -79,7 +79,7 @@ def test_settings(durable_postgres: str, setting: str, value: str) -> None:
 
 
 def test_an_eighth_of_the_memory_is_for_pages_within_bounds(durable_postgres: str) -> None:
-    pages = int(sql(durable_postgres, "SELECT setting FROM pg_settings WHERE name = 'shared_buffers'"))
+    pages = int(str(sql(durable_postgres, "SELECT setting FROM pg_settings WHERE name = 'shared_buffers'")))
     eighth = psutil.virtual_memory().total // 8
     expected = min(4 << 30, max(128 << 20, eighth))
     assert abs(pages * 8192 - expected) <= 1 << 20
