@@ -22,9 +22,11 @@ class Scale:
     weight: float
 
     def share(self, score: float) -> float:
-        """Of a score; where all candidates are alike, each counts as the highest."""
+        """Of a score; where all candidates are alike, each counts as the highest, and what is below them nothing."""
         span = self.highest - self.lowest
-        return self.weight * ((score - self.lowest) / span if span > 0 else 1.0)
+        if span > 0:
+            return self.weight * ((score - self.lowest) / span)
+        return self.weight if score >= self.highest else 0.0
 
 
 def vector_scale(fusion: WeightedMinMax, near: Sequence[Hit], metric: Metric) -> Scale:

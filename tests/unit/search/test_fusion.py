@@ -52,6 +52,12 @@ def test_weights_are_of_scores_and_reciprocal_ranks_are_not() -> None:
     assert {one.hit.item_id: one.score for one in ranked} == pytest.approx({"a": 1 / 2 + 1 / 3, "c": 3 / 4, "b": 1 / 3})
 
 
+def test_where_the_nearest_are_alike_what_lies_behind_them_counts_nothing() -> None:
+    near = hits(["a", "b"], [0.2, 0.2])
+    scale = scale_behind(WeightedMinMax(0.5), near, "cosine")
+    assert (scale.share(0.8), scale.share(0.7)) == (0.5, 0.0)
+
+
 def test_the_worst_of_few_matches_still_counts_for_its_words() -> None:
     """Where the words have no more matches, what does not match has a score of 0, and that is the lowest."""
     fused = fuse(WeightedMinMax(0), [], hits(["a", "b"], [-10.0, -9.0]), metric="cosine", depth=100)
