@@ -260,7 +260,9 @@ class Reindexer:
 
 def _on(collection: Collection, index: IndexVersion) -> Collection:
     """The collection as it will be with the index in the place of the one that serves."""
-    return replace(collection, index_version=index.version, dimensions=index.dimensions, raised_ef_search=None)
+    return replace(
+        collection, index_version=index.version, dimensions=index.dimensions, raised_ef_search=None, trusted_depth=None
+    )
 
 
 def _changes_encoder(collection: Collection, source: EncoderSource | None) -> bool:

@@ -396,3 +396,16 @@ async def test_another_encoder_comes_with_the_new_index_and_not_before(
     back = await studio.client.post(f"/api/v1/collections/{any_name}/rollback")
     await studio.work(back.json()["task_id"])
     assert await item_vector() == pytest.approx(before, abs=1e-6)
+
+
+async def test_an_index_that_is_not_trusted_is_followed_by_one_that_is_tried(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name, "vectors", options={"dimensions": 1})
+    items = [{"id": f"i{n}", "payload": {}, "vector": [n + 1]} for n in range(20)]
+    assert (await studio.add(any_name, items))["state"] == "succeeded"
+    collection = await studio.container.collections.current(any_name)
+    await studio.container.pool.execute(
+        "UPDATE index_versions SET trusted_depth = 0 WHERE collection_id = $1", collection.id
+    )
+    answer = await studio.client.post(f"/api/v1/collections/{any_name}/reindex", json={})
+    task = await studio.work(answer.json()["task_id"])
+    assert (task["state"], task["error"]) == ("succeeded", None)
