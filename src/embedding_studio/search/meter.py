@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.search.metrics import RECALL
 from embedding_studio.vector_store import (
+    LARGEST_EF,
     Collection,
     Hit,
     Query,
@@ -18,17 +19,16 @@ from embedding_studio.vector_store import (
     find,
     note_recall,
     raise_ef_search,
+    recall_of,
 )
 
-__all__ = ["RecallMeter", "bucket_of", "recall_of"]
+__all__ = ["RecallMeter", "bucket_of"]
 
 logger = logging.getLogger(__name__)
 
 _BUCKETS = ((0.5, ">=50%"), (0.1, "10-50%"), (0.01, "1-10%"), (0.0, "<1%"))
 _ENOUGH = 20
 _STEP = 1.5
-_LARGEST_EF = 1_000
-_TIE = 1e-6
 _TIMEOUT_S = 30.0
 
 
@@ -79,7 +79,7 @@ class RecallMeter:
             RECALL.labels(collection.name, bucket).observe(recall)
             mean = await note_recall(connection, collection, bucket, recall)
             if self._should_raise(mean, seconds):
-                further = min(_LARGEST_EF, round(mean.ef_search * _STEP))
+                further = min(LARGEST_EF, round(mean.ef_search * _STEP))
                 await raise_ef_search(connection, collection, further)
                 logger.info(
                     "recall of %r is %.3f at %s: searches look at %d candidates from now on",
@@ -91,15 +91,7 @@ class RecallMeter:
 
     def _should_raise(self, mean: Recall, seconds: float) -> bool:
         too_low = mean.samples >= _ENOUGH and mean.recall < self._settings.recall_target
-        return too_low and mean.ef_search < _LARGEST_EF and seconds * _STEP <= self._settings.recall_budget
-
-
-def recall_of(found: Sequence[Hit], exact: Sequence[Hit]) -> float:
-    """The share of the exact hits that were found; what is as near as the last of them is as good."""
-    if not exact:
-        return 1.0
-    reach = exact[-1].distance + _TIE
-    return min(1.0, sum(hit.distance <= reach for hit in found) / len(exact))
+        return too_low and mean.ef_search < LARGEST_EF and seconds * _STEP <= self._settings.recall_budget
 
 
 def bucket_of(share: float) -> str:

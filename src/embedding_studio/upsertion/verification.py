@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 
 from embedding_studio.infra.postgres import Pool
-from embedding_studio.vector_store import Collection, Query, Vector, find, find_nearest
+from embedding_studio.vector_store import Collection, Query, Vector, find, find_nearest, recall_of
 
 __all__ = ["Verification", "verify"]
 
@@ -76,8 +76,4 @@ async def _recall(pool: Pool, collection: Collection, vector: Vector) -> float:
     async with pool.acquire() as connection:
         exact = await find(connection, collection, query, limit=_NEAREST)
         found = await find_nearest(connection, collection, query, limit=_NEAREST)
-    if not exact:
-        return 1.0
-    # What is as near as the last of the exact ones is as good.
-    reach = exact[-1].distance + 1e-6
-    return sum(hit.distance <= reach for hit in found) / len(exact)
+    return recall_of(found, exact)

@@ -1,6 +1,7 @@
 """Collections, their index versions, and items with their vectors in PostgreSQL."""
 
 from embedding_studio.vector_store.bm25 import Matches
+from embedding_studio.vector_store.calibration import LARGEST_EF
 from embedding_studio.vector_store.catalog import Catalog
 from embedding_studio.vector_store.deletions import (
     delete_items,
@@ -38,7 +39,7 @@ from embedding_studio.vector_store.items import ItemStore, StoredItem
 from embedding_studio.vector_store.lexical import WordQuery, find_matches, items_with_phrases, parse_words
 from embedding_studio.vector_store.merging import is_fragmented, merge_terms
 from embedding_studio.vector_store.options import CollectionOptions
-from embedding_studio.vector_store.recall import Recall, note_recall, raise_ef_search, recalls
+from embedding_studio.vector_store.recall import Recall, note_recall, raise_ef_search, recall_of, recalls
 from embedding_studio.vector_store.retrieval import (
     Few,
     Query,
@@ -56,6 +57,7 @@ from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = [
     "BASE_MODEL_VERSION",
+    "LARGEST_EF",
     "And",
     "Catalog",
     "Collection",
@@ -114,6 +116,7 @@ __all__ = [
     "parse_sort",
     "parse_words",
     "raise_ef_search",
+    "recall_of",
     "recalls",
     "score_of",
 ]

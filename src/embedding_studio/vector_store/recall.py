@@ -1,14 +1,16 @@
 """What was measured of an index version's recall, and how far a search looks because of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedding_studio.infra.postgres import Connection
-from embedding_studio.vector_store.domain import Collection
+from embedding_studio.vector_store.domain import Collection, Hit
 
-__all__ = ["Recall", "note_recall", "raise_ef_search", "recalls"]
+__all__ = ["Recall", "note_recall", "raise_ef_search", "recall_of", "recalls"]
 
 _REMEMBERED = 200
 """Samples that a mean goes back, about."""
+_TIE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class Recall:
     samples: int
     recall: float
     ef_search: int
+
+
+def recall_of(found: Sequence[Hit], exact: Sequence[Hit]) -> float:
+    """The share of the exact hits that were found; what is as near as the last of them is as good."""
+    if not exact:
+        return 1.0
+    reach = exact[-1].distance + _TIE
+    return min(1.0, sum(hit.distance <= reach for hit in found) / len(exact))
 
 
 async def recalls(connection: Connection, collection: Collection) -> list[Recall]:

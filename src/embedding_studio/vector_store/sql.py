@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from embedding_studio.sdk import Metric
 from embedding_studio.vector_store.filters import (
     All,
     And,
@@ -28,25 +27,13 @@ from embedding_studio.vector_store.filters import (
     Words,
 )
 
-__all__ = ["OPERATOR", "OPERATOR_CLASS", "Parameters", "condition", "where", "words_of"]
+__all__ = ["Parameters", "condition", "where"]
 
-OPERATOR: Mapping[Metric, str] = {"cosine": "<=>", "dot": "<#>", "euclidean": "<->"}
-OPERATOR_CLASS: Mapping[Metric, str] = {
-    "cosine": "vector_cosine_ops",
-    "dot": "vector_ip_ops",
-    "euclidean": "vector_l2_ops",
-}
 _COMPARISON: Mapping[Comparison, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _START = 64  # characters that `payload_start` gives
 _FEW = 16  # values; each row that an index finds is compared with them one by one
 _POSITION = re.compile(r"\s*[+-]?[0-9]+")
 _SLASH = re.compile(r'(?<=[^\s<"])/(?=[^\s>"])')  # as `payload_words` reads it
-_MOST_CHARACTERS = 100_000  # whose words surely fit into a tsvector, which may have a megabyte
-
-
-def words_of(text: str) -> str:
-    """The words of a part's text as lexical search and its index read them: those of its first 100,000 characters."""
-    return f"to_tsvector('english', left(coalesce({text}, ''), {_MOST_CHARACTERS:d}))"
 
 
 class Parameters:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from embedding_studio.search.meter import RecallMeter, bucket_of, recall_of
-from embedding_studio.vector_store import Collection, Hit, Query, VectorStoreSettings
+from embedding_studio.search.meter import RecallMeter, bucket_of
+from embedding_studio.vector_store import Collection, Hit, Query, VectorStoreSettings, recall_of
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
