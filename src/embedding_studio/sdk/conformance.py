@@ -106,22 +106,24 @@ def _check_processor(part: QueryProcessorPart) -> None:
     process, again = part.build(), part.build()
     for text in ODD_TEXTS:
         draft = QueryDraft(text, ("a word",), ({"field": "a", "eq": 1},))
-        first, second = _processed(place, process, draft), _processed(place, again, draft)
+        (first, one), (second, other) = _processed(place, process, draft), _processed(place, again, draft)
         if not isinstance(first, QueryDraft) or not isinstance(first.text, str):
             raise InvalidError.at(place, f"must give a QueryDraft, not {first!r}")
-        if first != second or first != _processed(place, process, draft):
+        third, another = _processed(place, process, draft)
+        if not first == second == third:
             raise InvalidError.at(place, f"gives another query the second time for {text[:50]!r}")
+        if (took := min(one, other, another)) > _SLOWEST_S:
+            raise InvalidError.at(place, f"takes {took:.1f} s for {text[:50]!r}")
 
 
-def _processed(place: str, process: ProcessQuery, draft: QueryDraft) -> Any:
+def _processed(place: str, process: ProcessQuery, draft: QueryDraft) -> tuple[Any, float]:
+    """What comes of it, and the processor time of this thread in seconds: garbage of others may be collected in it."""
     started = time.thread_time()
     try:
         processed = process(draft)
     except Exception as error:
         raise InvalidError.at(place, f"fails on {draft.text[:50]!r}: {type(error).__name__}: {error}") from error
-    if (took := time.thread_time() - started) > _SLOWEST_S:
-        raise InvalidError.at(place, f"takes {took:.1f} s for {draft.text[:50]!r}")
-    return processed
+    return processed, time.thread_time() - started
 
 
 def _check_share(boost: BoostPart, share_of: ShareOf, again: ShareOf, payload: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from asyncio import sleep
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -191,7 +192,7 @@ class Reindexer:
             await self._fill_batch(collection, index, preparer, stored, filled_to=after)
             done += len(stored)
             await run.advance(min(done, total), total)
-            await asyncio.sleep((time.perf_counter() - started) * (1 / run.payload["share"] - 1))
+            await sleep((time.perf_counter() - started) * (1 / run.payload["share"] - 1))
 
     async def _fill_missing(self, collection: Collection, index: IndexVersion, preparer: Preparer) -> list[FailedItem]:
         """Try once more what is not in the index; returns what cannot be."""
@@ -243,7 +244,7 @@ class Reindexer:
             task_id=run.task_id,
         )
         with suppress(asyncio.CancelledError):  # the switch is made: it is too late to cancel
-            await asyncio.sleep(self._seen_within)
+            await sleep(self._seen_within)
 
     @staticmethod
     def _model_version(run: Run, collection: Collection, source: EncoderSource | None) -> int | None:

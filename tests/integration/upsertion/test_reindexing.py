@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import count as ticks
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -311,16 +313,23 @@ async def test_a_collection_that_is_deleted_meanwhile_leaves_nothing(
     assert left == 0
 
 
-async def test_the_share_is_kept(studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("share", "rest"), [(1.0, 0.0), (0.5, 1.0), (0.1, 9.0)])
+async def test_the_share_is_kept(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch, share: float, rest: float
+) -> None:
+    """On a clock that a second passes on with each look at it, a batch takes one."""
+    clock, rests = ticks(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        rests.append(seconds)
+
     monkeypatch.setattr("embedding_studio.upsertion.reindexing._BATCH", 4)
+    monkeypatch.setattr("embedding_studio.upsertion.reindexing.time", SimpleNamespace(perf_counter=clock.__next__))
+    monkeypatch.setattr("embedding_studio.upsertion.reindexing.sleep", sleep)
     await studio.create(any_name)
-    await studio.add(any_name, sofas(*range(40)))
-    loop, seconds = asyncio.get_running_loop(), {}
-    for share in (1.0, 0.1):
-        started = loop.time()
-        await reindex(studio, any_name, share=share)
-        seconds[share] = loop.time() - started
-    assert seconds[0.1] > 2 * seconds[1.0]
+    await studio.add(any_name, sofas(*range(12)))
+    assert (await reindex(studio, any_name, share=share))["state"] == "succeeded"
+    assert rests[:3] == [pytest.approx(rest)] * 3
 
 
 async def test_an_estimate_says_what_it_would_take(studio: Studio, any_name: str) -> None:

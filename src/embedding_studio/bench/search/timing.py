@@ -30,24 +30,30 @@ class Times:
         return cls(float(p50), float(p99))
 
 
-_APART = 37
+_TURN = 40
+_APART = 67
 
 
-async def by_turns(calls: Sequence[Call], count: int, *, warm_up: int = 50) -> list[Times]:
+async def by_turns(calls: Sequence[Call], count: int, *, warm_up: int = 10) -> list[Times]:
     """Time each call with each of `count` queries.
 
-    The calls take turns, so that whatever else the machine does meets them alike, and each asks another query than the
-    one before, which would leave it in the processor's caches; the first `warm_up` turns are left out.
+    The calls take turns of forty queries, so that whatever else the machine does meets them alike. The first `warm_up`
+    of a turn are left out: they find the processor's caches full of what the call before needed. No call asks what the
+    one before asked just then.
     """
     seconds: list[list[float]] = [[] for _ in calls]
     async with asyncio.timeout(_MOST_S):
-        for number in range(count):
+        for first in range(0, count, _TURN):
             for turn, (call, taken) in enumerate(zip(calls, seconds, strict=True)):
-                started = time.perf_counter()
-                await call((number + turn * _APART) % count)
-                taken.append(time.perf_counter() - started)
-    first = min(warm_up, count // 4)
-    return [Times.of(taken[first:]) for taken in seconds]
+                times = [await _timed(call, (number + turn * _APART) % count) for number in range(first, first + _TURN)]
+                taken += times[warm_up:]
+    return [Times.of(taken) for taken in seconds]
+
+
+async def _timed(call: Call, number: int) -> float:
+    started = time.perf_counter()
+    await call(number)
+    return time.perf_counter() - started
 
 
 async def throughputs(crews: Sequence[Sequence[Call]], *, seconds: float) -> list[float]:

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -20,21 +21,21 @@ def test_percentiles_are_in_milliseconds() -> None:
     assert 1.0 < times.p99 <= 100.0
 
 
-def test_calls_take_turns_with_the_same_queries_but_never_the_same_one_in_a_row() -> None:
+def test_calls_take_turns_of_forty_and_ask_something_else_than_the_one_before() -> None:
     notes: list[str] = []
-    times = asyncio.run(by_turns([noting("a", notes), noting("b", notes)], 3))
-    assert [note[0] for note in notes] == ["a", "b"] * 3
-    assert [note[1] for note in notes[::2]] == ["0", "1", "2"]
-    assert sorted(note[1] for note in notes[1::2]) == ["0", "1", "2"]
-    assert all(one[1] != other[1] for one, other in zip(notes[::2], notes[1::2], strict=True))
+    times = asyncio.run(by_turns([noting("a", notes), noting("b", notes)], 400))
+    assert "".join(note[0] for note in notes) == ("a" * 40 + "b" * 40) * 10
+    asked = [{note[1:] for note in notes[first : first + 40]} for first in range(0, 800, 40)]
+    assert all(not one & other for one, other in pairwise(asked))
+    assert [set().union(*asked[turn::2]) for turn in (0, 1)] == [{str(number) for number in range(400)}] * 2
     assert len(times) == 2
 
 
-def test_the_first_turns_are_left_out() -> None:
+def test_the_first_calls_of_a_turn_are_left_out() -> None:
     async def slow_at_first(number: int) -> None:
-        await asyncio.sleep(0.05 if number == 0 else 0)
+        await asyncio.sleep(0.05 if number % 40 == 0 else 0)
 
-    (times,) = asyncio.run(by_turns([slow_at_first], 8, warm_up=1))
+    (times,) = asyncio.run(by_turns([slow_at_first], 80, warm_up=1))
     assert times.p99 < 50
 
 
