@@ -38,21 +38,21 @@ from embedding_studio.vector_store.indexes import Indexes
 from embedding_studio.vector_store.items import ItemStore, StoredItem
 from embedding_studio.vector_store.lexical import WordQuery, find_matches, items_with_phrases, parse_words
 from embedding_studio.vector_store.merging import is_fragmented, merge_terms
+from embedding_studio.vector_store.nearest import find_nearest
 from embedding_studio.vector_store.options import CollectionOptions
 from embedding_studio.vector_store.recall import Recall, note_recall, raise_ef_search, recall_of, recalls
 from embedding_studio.vector_store.retrieval import (
     Few,
-    Query,
     count,
     count_facets,
     distances,
     find,
     find_few,
-    find_nearest,
 )
 from embedding_studio.vector_store.service import CollectionService, DimensionsOf, OnDelete
 from embedding_studio.vector_store.settings import VectorStoreSettings
 from embedding_studio.vector_store.sorting import SortKey, parse_sort
+from embedding_studio.vector_store.statements import Query
 from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = [
