@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?= data
 
-.PHONY: help setup check format test chaos demo up bench clean
+.PHONY: help setup check format test chaos demo up bench bench-learning clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,10 @@ up: $(READY) ## run everything on this machine; Ctrl-C stops it
 
 bench: $(READY) ## measure search and ingest against their floors
 	$(BIN)/embedding-studio bench search --data-dir $(DATA)/bench $(ARGS)
+
+bench-learning: $(READY) ## measure what is learnt from simulated use: learning.json and learning.svg
+	$(BIN)/embedding-studio bench learning --data-dir $(DATA)/bench-learning --plot learning.svg --json $(ARGS) \
+		> learning.json
 
 clean: ## remove .venv, caches and local data
 	rm -rf $(VENV) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -243,6 +243,31 @@ def bench_search(
         _print(rows(figures), as_json=False)
 
 
+@bench.command("learning")
+def bench_learning(
+    data_dir: DataDir = Path("data/bench-learning"),
+    only: Annotated[list[str] | None, typer.Option(help="A section, such as scifact; may be repeated.")] = None,
+    data_dir_sets: Annotated[Path, typer.Option(envvar="DATA_DIR", help="Folder of the judged data sets.")] = Path(
+        "../shared/data"
+    ),
+    plot: Annotated[Path | None, typer.Option(help="Where the charts are written; .svg, .png or .pdf.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what is learnt from use, on judged sets with simulated users.
+
+    Example: embedding-studio bench learning --only scifact --json --plot learning.svg
+    """
+    from embedding_studio.bench.learning import bench_learning as run
+    from embedding_studio.bench.learning import report, rows
+
+    configure_logging(level="warning")
+    figures = run(data_dir, only=only or (), sets=data_dir_sets, plot=plot, say=_whisper)
+    if as_json:
+        console.print_json(json.dumps(report(figures)))
+    else:
+        _print(rows(figures), as_json=False)
+
+
 @bench.command("upsert")
 def bench_upsert(
     items: Annotated[Path, typer.Option(help="JSON lines of id and payload; may be gzipped.")],

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.bench.figures import Figure, at_least, at_most, seen
 from embedding_studio.bench.search.clusters import GROUPS, Clusters, Vectors
 from embedding_studio.bench.search.exact import recall, similarities
-from embedding_studio.bench.search.figures import Figure, at_least, at_most, seen
 from embedding_studio.bench.search.stage import VECTORS, Stage, found_items, search_path, vector_query
 from embedding_studio.bench.search.timing import Times, by_turns
 from embedding_studio.bench.search.wire import Wire, post

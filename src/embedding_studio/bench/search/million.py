@@ -7,9 +7,9 @@ from typing import Self
 
 import psutil
 
+from embedding_studio.bench.figures import Figure, at_least, seen
 from embedding_studio.bench.search.clusters import Clusters
 from embedding_studio.bench.search.exact import mean_recall
-from embedding_studio.bench.search.figures import Figure, at_least, seen
 from embedding_studio.bench.search.floor import bare_call, bare_queries
 from embedding_studio.bench.search.stage import Stage, caller, found_items, search_path, vector_query
 from embedding_studio.bench.search.timing import by_turns

@@ -1,17 +1,12 @@
 """Section `quality`: how good the rankings are on judged sets, in every mode and with both fusions."""
 
-import gzip
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
-from math import log2
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from embedding_studio.bench.search.figures import Figure, at_least, seen
+from embedding_studio.bench.figures import Figure, at_least, seen
+from embedding_studio.bench.judged import JudgedSet, ndcg
 from embedding_studio.bench.search.floor import connection_to
 from embedding_studio.bench.search.stage import Stage, search_path
 from embedding_studio.bench.search.wire import Wire, post
@@ -19,7 +14,7 @@ from embedding_studio.infra.postgres import open_pool
 from embedding_studio.settings import Settings
 from embedding_studio.vector_store import Catalog, Collection
 
-__all__ = ["JudgedSet", "measure_quality", "ndcg"]
+__all__ = ["measure_quality"]
 
 _NAME = "quality"
 _ASKED = {"esci": 0.735, "scifact": 0.725, "chorus": 0.765}
@@ -33,40 +28,6 @@ _COPIED = {
     "items": "id, payload, source, seq, ordinal",
     "parts": "item_id, part_no, text, content_hash, embedding",
 }
-
-Gains = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedSet:
-    """Items, queries, and what people thought of some of their pairs.
-
-    Attributes:
-        gains: By query, by item; unjudged pairs are worth nothing.
-    """
-
-    name: str
-    items: Sequence[dict[str, Any]]
-    queries: Mapping[str, str]
-    gains: Mapping[str, Gains]
-
-    @classmethod
-    def read(cls, folder: Path) -> "JudgedSet":
-        """Read a set; queries for which nothing was found good are left out, as no ranking does better than another."""
-        gains: dict[str, dict[str, float]] = {}
-        for line in (folder / "qrels.tsv").read_text(encoding="utf-8").splitlines():
-            query, item, grade = line.split("\t")
-            gains.setdefault(query, {})[item] = float(grade)
-        answered = {query: of_items for query, of_items in gains.items() if max(of_items.values()) > 0}
-        queries = {query["id"]: query["text"] for query in _lines(folder / "queries.jsonl.gz")}
-        asked = {query: queries[query] for query in answered}
-        return cls(folder.name, _lines(folder / "items.jsonl.gz"), asked, answered)
-
-
-def ndcg(ranking: Sequence[str], gains: Gains, depth: int = 10) -> float:
-    """Normalised discounted cumulative gain: gain linear, discount log2(1 + rank), ideal over all judged items."""
-    found = _discounted([gains.get(item, 0.0) for item in ranking[:depth]])
-    return found / _discounted(sorted(gains.values(), reverse=True)[:depth])
 
 
 async def measure_quality(stage: Stage) -> list[Figure]:
@@ -148,12 +109,3 @@ async def _mean(wire: Wire, judged: JudgedSet, collection: str, mode: str) -> fl
         answer = msgspec.json.decode(await wire.send(post(search_path(collection), body)))
         scores.append(ndcg([result["id"] for result in answer["results"]], judged.gains[query]))
     return sum(scores) / len(scores)
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return sum(max(0.0, gain) / log2(1 + rank) for rank, gain in enumerate(gains, start=1))
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]

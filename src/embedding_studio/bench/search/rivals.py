@@ -14,10 +14,10 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.bench.figures import Figure, at_most, seen
 from embedding_studio.bench.search import rival_script
 from embedding_studio.bench.search.clusters import Clusters, Numbers, Vectors
 from embedding_studio.bench.search.exact import similarities
-from embedding_studio.bench.search.figures import Figure, at_most, seen
 from embedding_studio.bench.search.stage import VECTORS, Stage, caller, found_items, search_path, vector_query
 from embedding_studio.bench.search.timing import by_turns
 from embedding_studio.bench.search.vectors import ONE_PERCENT

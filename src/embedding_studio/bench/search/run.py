@@ -8,7 +8,7 @@ from typing import Any
 
 import uvloop
 
-from embedding_studio.bench.search.figures import Figure, seen
+from embedding_studio.bench.figures import Figure, seen
 from embedding_studio.bench.search.films import measure_films
 from embedding_studio.bench.search.filters import measure_filters
 from embedding_studio.bench.search.million import measure_million

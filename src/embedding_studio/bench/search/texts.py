@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
+from embedding_studio.bench.figures import Figure, at_most, seen
 from embedding_studio.bench.search.encoding import bare_encoder, encode_call
-from embedding_studio.bench.search.figures import Figure, at_most, seen
 from embedding_studio.bench.search.floor import bare_call, bare_queries
 from embedding_studio.bench.search.stage import Stage, caller, search_path
 from embedding_studio.bench.search.timing import by_turns

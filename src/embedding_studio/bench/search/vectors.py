@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
+from embedding_studio.bench.figures import Figure, at_least, at_most, seen
 from embedding_studio.bench.search.clusters import Clusters, Vectors
 from embedding_studio.bench.search.exact import mean_recall, recall, similarities
-from embedding_studio.bench.search.figures import Figure, at_least, at_most, seen
 from embedding_studio.bench.search.floor import Statement, bare_call, bare_queries
 from embedding_studio.bench.search.stage import VECTORS, Stage, caller, found_items, search_path, vector_query
 from embedding_studio.bench.search.timing import by_turns, throughputs

@@ -1,6 +1,6 @@
 import pytest
 
-from embedding_studio.bench.search.figures import at_least, at_most, report, rows, seen
+from embedding_studio.bench.figures import at_least, at_most, report, rows, seen
 
 
 @pytest.mark.parametrize(("measured", "ok"), [(0.94, False), (0.95, True), (1.0, True)])

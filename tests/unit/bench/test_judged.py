@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedding_studio.bench.search.quality import JudgedSet, ndcg
+from embedding_studio.bench.judged import JudgedSet, ndcg
 
 
 def test_the_ideal_ranking_is_worth_one_and_unjudged_items_nothing() -> None:
@@ -38,3 +38,11 @@ def test_a_set_is_read_without_the_queries_that_nothing_answers(tmp_path: Path) 
     judged = JudgedSet.read(folder)
     assert (judged.name, len(judged.items), judged.queries) == ("esci", 1, {"1": "couch"})
     assert judged.gains == {"1": {"a": 3.0, "b": 0.0}}
+    assert judged.splits == {}
+
+
+def test_a_query_keeps_its_split(tmp_path: Path) -> None:
+    _write(tmp_path / "items.jsonl.gz", [{"id": "a", "payload": {}}])
+    _write(tmp_path / "queries.jsonl.gz", [{"id": "1", "text": "couch", "split": "train"}])
+    (tmp_path / "qrels.tsv").write_text("1\ta\t1\n", encoding="utf-8")
+    assert JudgedSet.read(tmp_path).splits == {"1": "train"}

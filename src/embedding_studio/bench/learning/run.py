@@ -1,0 +1,60 @@
+"""The order of the sections of `bench learning`."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embedding_studio.bench.figures import Figure, seen
+from embedding_studio.bench.learning.charts import draw
+from embedding_studio.bench.learning.scifact import measure_scifact
+from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.kernel.errors import InvalidError
+
+__all__ = ["SECTIONS", "bench_learning", "chosen_sections"]
+
+Section = Callable[[Stage], Coroutine[Any, Any, Findings]]
+
+SECTIONS: Mapping[str, Section] = {
+    "scifact": measure_scifact,
+}
+"""What there is to measure."""
+
+
+def chosen_sections(only: Sequence[str]) -> list[str]:
+    """The sections to measure, in order: those named, or all.
+
+    Raises:
+        InvalidError: There is no section of that name.
+    """
+    unknown = sorted(set(only) - SECTIONS.keys())
+    if unknown:
+        raise InvalidError.at("--only", f"there is no section {', '.join(unknown)}; there are: {', '.join(SECTIONS)}")
+    return [name for name in SECTIONS if not only or name in only]
+
+
+def bench_learning(
+    data_dir: Path, *, only: Sequence[str], sets: Path, plot: Path | None, say: Callable[[str], None]
+) -> list[Figure]:
+    """Measure section after section.
+
+    Args:
+        data_dir: Keeps what is dear to make from one run to the next; made if it is not there.
+        only: Names of sections; empty: all.
+        sets: Folder of the judged data sets.
+        plot: Where the charts are written; None: nowhere.
+        say: Tells the person what happens.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    stage = Stage(data_dir.resolve(), sets, say)
+    figures = [seen("machine", "cores", os.cpu_count() or 1), seen("machine", "load_before", os.getloadavg()[0])]
+    charts = []
+    for name in chosen_sections(only):
+        say(f"Section {name}")
+        findings = asyncio.run(SECTIONS[name](stage))
+        figures += findings.figures
+        charts += findings.charts
+    if plot:
+        draw(charts, plot)
+    return figures

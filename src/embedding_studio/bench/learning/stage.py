@@ -1,0 +1,33 @@
+"""What every section of `bench learning` is given, and what it gives back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedding_studio.bench.figures import Figure
+from embedding_studio.bench.learning.charts import Chart
+
+__all__ = ["Findings", "Stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where things lie.
+
+    Attributes:
+        data_dir: Keeps what is dear to make, such as vectors, from one run to the next; made already.
+        sets: Folder of the judged data sets.
+        say: Tells the person what happens.
+    """
+
+    data_dir: Path
+    sets: Path
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a section found."""
+
+    figures: Sequence[Figure]
+    charts: Sequence[Chart] = ()
