@@ -29,7 +29,7 @@ from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
-from embedding_studio.search import Asking, Rankers, RecallMeter, Retriever, SearchService, Windows
+from embedding_studio.search import Asking, Explorer, Rankers, RecallMeter, Retriever, SearchService, Windows
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
@@ -182,6 +182,7 @@ class Container:
             asking=Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items),
             retriever=retriever,
             windows=Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock)),
+            explorer=Explorer(),
             items=self.items,
             clickstream=self.clickstream,
         )

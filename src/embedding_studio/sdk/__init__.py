@@ -10,6 +10,7 @@ Example:
 
 from embedding_studio.sdk.cleaning import Normalise, StripHtml
 from embedding_studio.sdk.encoder import DEFAULT_MODEL, ClipEncoder, EncoderSource, SentenceEncoder
+from embedding_studio.sdk.exploration import SwapNeighbours
 from embedding_studio.sdk.images import DecodeImage, ImageFields, ImagePreprocessing, ImageRef, ImagesOf
 from embedding_studio.sdk.loading import (
     FileLoader,
@@ -106,6 +107,7 @@ __all__ = [
     "SplitFilters",
     "SqlLoader",
     "StripHtml",
+    "SwapNeighbours",
     "Text",
     "TextOf",
     "TextPiece",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
+from embedding_studio.sdk.exploration import SwapNeighbours
 from embedding_studio.sdk.rankers import RankerPart
 
 __all__ = [
@@ -102,6 +103,7 @@ class Ranking:
         depth: Candidates that each half hands over, and that rankers see; at most 1,000.
         query: Processors of queries in words, in this order.
         rankers: Each adds its share to the score of the first candidates; their names differ.
+        exploration: How the order of first pages is varied now and then; None: never.
     """
 
     mode: Mode | None = None
@@ -110,6 +112,7 @@ class Ranking:
     depth: int = 100
     query: Sequence[QueryProcessorPart] = ()
     rankers: Sequence[RankerPart] = ()
+    exploration: SwapNeighbours | None = None
 
     def __post_init__(self) -> None:
         """Refuse modes that there are not, a depth that no page could be read from, and two shares of one name."""

@@ -140,11 +140,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An item at its position, from 1 over all pages; a higher score is better."""
+    """An item at its position, from 1 over all pages; a higher score is better.
+
+    Attributes:
+        propensity: The probability with which the item is shown at this position; below 1 where order is varied.
+    """
 
     position: int
     candidate: Candidate
     vector: Vector | None = None
+    propensity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

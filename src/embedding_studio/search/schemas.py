@@ -10,7 +10,7 @@ import msgspec
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.sdk import Mode
-from embedding_studio.search.domain import MAX_LIMIT, Candidate, Found, Result, SearchRequest
+from embedding_studio.search.domain import MAX_LIMIT, Found, Result, SearchRequest
 from embedding_studio.vector_store import Total, parse_filter, parse_sort
 
 __all__ = [
@@ -140,7 +140,10 @@ class SearchIn(_Conditions, forbid_unknown_fields=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, omit_defaults=True):
-    """What a score is made of: `vector`, `lexical`, `memory` and `ranker` sum to it; `rankers` is `ranker` by name."""
+    """What a score is made of: `vector`, `lexical`, `memory` and `ranker` sum to it; `rankers` is `ranker` by name.
+
+    `propensity` is the probability with which the item is shown at its position; without it, 1.
+    """
 
     vector: float
     lexical: float
@@ -148,10 +151,12 @@ class Explanation(msgspec.Struct, omit_defaults=True):
     ranker: float
     model_version: int
     rankers: dict[str, float] = {}
+    propensity: float | None = None
 
     @classmethod
-    def of(cls, candidate: Candidate, model_version: int) -> "Explanation":
+    def of(cls, result: Result, model_version: int) -> "Explanation":
         """The parts of an item's score."""
+        candidate = result.candidate
         return cls(
             vector=candidate.vector,
             lexical=candidate.lexical,
@@ -159,6 +164,7 @@ class Explanation(msgspec.Struct, omit_defaults=True):
             ranker=sum(candidate.rankers.values()),
             model_version=model_version,
             rankers=dict(candidate.rankers),
+            propensity=result.propensity if result.propensity < 1 else None,
         )
 
 
@@ -242,9 +248,7 @@ class SearchView(msgspec.Struct, omit_defaults=True):
         version = found.model_version
         return cls(
             session_id=found.session_id,
-            results=[
-                ResultView.of(one, Explanation.of(one.candidate, version) if explain else None) for one in found.results
-            ],
+            results=[ResultView.of(one, Explanation.of(one, version) if explain else None) for one in found.results],
             total=TotalView(found.total.value, found.total.relation),
             facets={path: [FacetView(*one) for one in values] for path, values in found.facets.items()},
             next_cursor=found.next_cursor,

@@ -13,6 +13,7 @@ from embedding_studio.clickstream import ClickstreamService, NewSession, Shown
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.search.asking import Asking
 from embedding_studio.search.domain import Candidate, Found, PageStart, Result, SearchRequest, fingerprint
+from embedding_studio.search.exploring import Explorer
 from embedding_studio.search.metrics import SESSIONS_LOST
 from embedding_studio.search.planning import Plan, plan
 from embedding_studio.search.retrieving import Retriever
@@ -47,6 +48,7 @@ class SearchService:
         asking: Asking,
         retriever: Retriever,
         windows: Windows,
+        explorer: Explorer,
         items: ItemStore,
         clickstream: ClickstreamService,
     ) -> None:
@@ -55,6 +57,7 @@ class SearchService:
         self._asking = asking
         self._retriever = retriever
         self._windows = windows
+        self._explorer = explorer
         self._items = items
         self._clickstream = clickstream
 
@@ -73,10 +76,11 @@ class SearchService:
         with deletable_meanwhile(name):
             query, matches = await self._asking.query(collection, request, way, start.model_version)
             candidates, total, following = await self._page(collection, way, query, matches, start, request.limit)
+            results = await self._results(collection, request, candidates, shown_before=start.shown)
             found = Found(
                 session_id=None,
                 mode=way.mode,
-                results=await self._results(collection, request, candidates, shown_before=start.shown),
+                results=self._explorer.explore(way, request, results),
                 total=total,
                 next_cursor=following.encode() if following else None,
                 model_version=start.model_version,
@@ -159,7 +163,10 @@ class SearchService:
             filter=request.filter_tree,
             user_id=request.user_id,
             meta=request.meta,
-            results=[Shown(one.candidate.hit.item_id, one.position, one.candidate.score) for one in found.results],
+            results=[
+                Shown(one.candidate.hit.item_id, one.position, one.candidate.score, one.propensity)
+                for one in found.results
+            ],
             mode=found.mode or "listing",
             model_version=found.model_version,
             index_version=found.index_version,
