@@ -131,13 +131,18 @@ class Container:
             versions=self.versions,
             plugins=self.plugins,
             dimensions_of=self.encoders.dimensions_of,
-            on_delete=(self.clickstream.delete_of, self.models.delete_of, self.tasks.delete_of),
+            on_delete=(self._clickstream_repository.delete_of, self.models.delete_of, self.tasks.delete_of),
             settings=self.settings.vector_store,
         )
 
     @cached_property
     def clickstream(self) -> ClickstreamService:
-        return ClickstreamService(repository=self._clickstream_repository, clock=self.clock)
+        return ClickstreamService(
+            repository=self._clickstream_repository,
+            collections=self.collections,
+            clock=self.clock,
+            settings=self.settings.clickstream,
+        )
 
     @cached_property
     def forgetting(self) -> ForgettingService:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from embedding_studio.clickstream import ClickstreamSettings
 from embedding_studio.inference import InferenceSettings
 from embedding_studio.infra.jobs import RedisSettings
 from embedding_studio.infra.mongo import MongoSettings
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     vector_store: VectorStoreSettings = Field(default_factory=VectorStoreSettings)
     upsertion: UpsertionSettings = Field(default_factory=UpsertionSettings)
+    clickstream: ClickstreamSettings = Field(default_factory=ClickstreamSettings)
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -1,11 +1,19 @@
 """Sessions: what a search showed. Events: what was done with it."""
 
-from embedding_studio.clickstream.domain import Answer, AnsweredSession, EventType, NewEvent, Rejection, Shown
-from embedding_studio.clickstream.errors import SessionNotFoundError
-from embedding_studio.clickstream.forgetting import ForgettingService, TrainedSince
+from embedding_studio.clickstream.domain import Answer, AnsweredSession, EventType, NewEvent, RejectedEvent, Shown
+from embedding_studio.clickstream.errors import SessionExistsError, SessionNotFoundError
+from embedding_studio.clickstream.forgetting import ForgettingService, OnForget, TrainedSince
 from embedding_studio.clickstream.models import Event, Session
 from embedding_studio.clickstream.repository import ClickstreamRepository
-from embedding_studio.clickstream.service import Accepted, ClickstreamService, NewSession
+from embedding_studio.clickstream.service import (
+    Accepted,
+    ClickstreamService,
+    NewSession,
+    OnEvents,
+    OnIrrelevant,
+)
+from embedding_studio.clickstream.settings import ClickstreamSettings
+from embedding_studio.clickstream.timeline import Span
 
 __all__ = [
     "Accepted",
@@ -13,14 +21,20 @@ __all__ = [
     "AnsweredSession",
     "ClickstreamRepository",
     "ClickstreamService",
+    "ClickstreamSettings",
     "Event",
     "EventType",
     "ForgettingService",
     "NewEvent",
     "NewSession",
-    "Rejection",
+    "OnEvents",
+    "OnForget",
+    "OnIrrelevant",
+    "RejectedEvent",
     "Session",
+    "SessionExistsError",
     "SessionNotFoundError",
     "Shown",
+    "Span",
     "TrainedSince",
 ]

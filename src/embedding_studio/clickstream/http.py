@@ -1,18 +1,35 @@
 """The endpoints of sessions and events."""
 
-from litestar import Controller, delete, get, post
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from embedding_studio.clickstream.forgetting import ForgettingService
-from embedding_studio.clickstream.schemas import EventBatch, EventsAccepted, RejectedView, SessionView
+from embedding_studio.clickstream.schemas import (
+    EventBatch,
+    EventsAccepted,
+    SessionIn,
+    SessionPage,
+    SessionRow,
+    SessionView,
+)
 from embedding_studio.clickstream.service import ClickstreamService
+from embedding_studio.clickstream.timeline import Place, Span
+from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
+from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
+from embedding_studio.kernel.time import read_time
 from embedding_studio.tasks import Accepted, Idempotency
 
 __all__ = ["ClickstreamController"]
 
 _MAX_BODY = 2_000_000  # also as a MongoDB document, in which `1,` takes thirteen bytes, this is under 16 MB
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class ClickstreamController(Controller):
@@ -29,9 +46,39 @@ class ClickstreamController(Controller):
         data: JSONBody[EventBatch],
     ) -> EventsAccepted:
         """Send what users did with what they were shown."""
-        answer = await clickstream.accept([event.to_domain() for event in data.events])
-        rejected = [RejectedView(one.index, one.reason) for one in answer.rejected]
-        return EventsAccepted(answer.accepted, answer.duplicates, rejected)
+        return EventsAccepted.of(await clickstream.accept(data.to_domain()))
+
+    @post("/collections/{name:str}/sessions")
+    async def add_session(
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        name: FromPath[str],
+        data: JSONBody[SessionIn],
+    ) -> Response[SessionView]:
+        """Record a search that was served elsewhere; sent again just the same, it is answered 200."""
+        is_new = await clickstream.add(data.session_id, data.to_domain(name))
+        view = SessionView.of(*await clickstream.get(data.session_id))
+        return Response(view, status_code=201 if is_new else 200)
+
+    @get("/collections/{name:str}/sessions")
+    async def list_sessions(
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        name: FromPath[str],
+        since: FromQuery[str | None] = None,
+        until: FromQuery[str | None] = None,
+        user_id: FromQuery[str | None] = None,
+        has_events: FromQuery[bool | None] = None,
+        cursor: FromQuery[str | None] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    ) -> SessionPage:
+        """List sessions, newest first."""
+        refuse_unstorable(user_id, "user_id")
+        span = Span(_time(since, "since"), _time(until, "until"))
+        past = _place(cursor) if cursor else None
+        found = await clickstream.page(name, span, user_id=user_id, has_events=has_events, past=past, limit=limit)
+        more = len(found) == limit
+        return SessionPage([SessionRow.of(one) for one in found], _cursor(found[-1]) if more else None)
 
     @get("/sessions/{session_id:str}")
     async def get_session(
@@ -41,6 +88,15 @@ class ClickstreamController(Controller):
     ) -> SessionView:
         """Look at a session with its events."""
         return SessionView.of(*await clickstream.get(session_id))
+
+    @post("/sessions/{session_id:str}/irrelevant", status_code=204)
+    async def mark_irrelevant(
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        session_id: FromPath[str],
+    ) -> None:
+        """Let a session teach nothing from now on."""
+        await clickstream.mark_irrelevant(session_id)
 
     @delete("/users/{user_id:str}", status_code=202)
     async def forget_user(
@@ -53,3 +109,19 @@ class ClickstreamController(Controller):
         refuse_unstorable(user_id, "user_id")
         task = await forgetting.request(user_id, idempotency=idempotency)
         return Accepted(task.id)
+
+
+def _time(text: str | None, name: str) -> datetime | None:
+    return None if text is None else read_time(text, name)
+
+
+def _cursor(last: Mapping[str, Any]) -> str:
+    return encode_cursor((last["created_at"] - _EPOCH) // _MILLISECOND, last["_id"])
+
+
+def _place(cursor: str) -> Place:
+    milliseconds, session_id = decode_cursor(cursor, int, str)
+    try:
+        return _EPOCH + milliseconds * _MILLISECOND, session_id
+    except OverflowError:
+        raise InvalidError.at("cursor", "is not a cursor of this list") from None

@@ -31,6 +31,12 @@ def unpacked(query: dict[str, Any]) -> dict[str, Any]:
     return {**query, "vector": [float(str(number)) for number in numbers]}
 
 
+def _index(*fields: str, having: str | None = None) -> IndexModel:
+    """An ascending index, of the documents alone that have the field `having`."""
+    partial = {"partialFilterExpression": {having: {"$exists": True}}} if having else {}
+    return IndexModel([(field, ASCENDING) for field in fields], **partial)
+
+
 def _binary(vector: Sequence[float] | NDArray[np.float32]) -> Binary:
     return Binary.from_vector(np.asarray(vector, np.float32), BinaryVectorDtype.FLOAT32)
 
@@ -40,12 +46,18 @@ class Impression(BaseModel):
 
     id: str
     position: int
-    score: float
+    score: float | None = None
     propensity: float
 
 
 class Session(Document):
-    """One search and what it showed."""
+    """One search and what it showed.
+
+    Attributes:
+        mode: How it was searched here, or `external`.
+        has_events: Whether an event was ever accepted; set just before the event is written.
+        irrelevant_at: Since when it teaches nothing.
+    """
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
     collection: str
@@ -55,18 +67,22 @@ class Session(Document):
     meta: dict[str, Any] | None = None
     results: list[Impression]
     mode: str
-    model_version: int
-    index_version: int
+    model_version: int | None = None
+    index_version: int | None = None
     variant: str | None = None
     created_at: datetime
+    has_events: bool = False
+    irrelevant_at: datetime | None = None
 
     class Settings:
         """Collection and indexes."""
 
         name = "sessions"
         indexes: ClassVar = [
-            IndexModel([("collection", ASCENDING), ("created_at", ASCENDING)]),
-            IndexModel([("user_id", ASCENDING)], sparse=True),
+            _index("collection", "created_at", "_id"),
+            _index("collection", "has_events", "created_at", "_id"),
+            _index("user_id", "collection", "has_events", "created_at", "_id", having="user_id"),
+            _index("collection", "created_at", "irrelevant_at", having="irrelevant_at"),
         ]
 
 

@@ -1,6 +1,6 @@
 """Every query on sessions and events."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -9,10 +9,12 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, WriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
 from embedding_studio.clickstream.batcher import Batcher
+from embedding_studio.clickstream.domain import Showing
 from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.timeline import Place, Span, page_filter
 from embedding_studio.kernel.errors import TooLargeError
 
 __all__ = ["ClickstreamRepository"]
@@ -24,6 +26,15 @@ _SESSIONS_PER_BATCH = 500
 _SESSIONS_PER_INSERT = 100
 _WAITING_SESSIONS = 1_000
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
+_IN_ORDER = (("created_at", 1), ("_id", 1))
+_NEWEST_FIRST = (("created_at", -1), ("_id", -1))
+_OF_A_ROW = dict.fromkeys(
+    ("created_at", "has_events", "index_version", "irrelevant_at", "mode", "model_version", "user_id"), 1
+) | {"collection": 1, "query.image": 1, "query.item_id": 1, "query.text": 1, "variant": 1}
+_OF_AN_ANSWER = dict.fromkeys(("session_id", "item_id", "type", "value", "position", "user_id", "timestamp"), 1)
+
+Pair = tuple[dict[str, Any], list[dict[str, Any]]]
+"""A session and its events."""
 
 
 class ClickstreamRepository:
@@ -47,6 +58,19 @@ class ClickstreamRepository:
             raise TooLargeError(f"a session of {len(encoded)} bytes cannot be kept: send less in `meta` or `filter`")
         await self._batcher.add(RawBSONDocument(encoded))
 
+    async def insert_session(self, session: Mapping[str, Any]) -> bool:
+        """Insert a session document, into the journal; False if there is one of its id."""
+        try:
+            await Session.get_pymongo_collection().insert_one(dict(session))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def document(self, session_id: str) -> dict[str, Any] | None:
+        """The session as it is stored."""
+        found: dict[str, Any] | None = await Session.get_pymongo_collection().find_one({"_id": session_id})
+        return found
+
     async def session(self, session_id: str) -> Session | None:
         """The session."""
         return await Session.get(session_id)
@@ -56,21 +80,51 @@ class ClickstreamRepository:
         found = Event.find({"session_id": session_id}).sort("received_at", "_id")
         return await found.limit(_EVENTS_PER_SESSION).to_list()
 
-    async def shown(self, session_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, int]]]:
-        """For each session that exists: its collection, and the position of each item it showed."""
-        found = Session.get_pymongo_collection().find(
-            {"_id": {"$in": list(session_ids)}},
-            {"collection": 1, "results.id": 1, "results.position": 1},
-        )
+    async def page(
+        self,
+        collection: str,
+        span: Span,
+        *,
+        user_id: str | None,
+        has_events: bool | None,
+        past: Place | None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """Sessions, newest first, from the one before `past`, without what they showed."""
+        keys: dict[str, Sequence[Any]] = {"collection": [collection]}
+        if user_id is not None:
+            keys["user_id"] = [user_id]
+        if user_id is not None or has_events is not None:
+            keys["has_events"] = [False, True] if has_events is None else [has_events]
+        criteria = page_filter(keys, span, past=past, newest_first=True)
+        found = Session.get_pymongo_collection().find(criteria, _OF_A_ROW, sort=_NEWEST_FIRST, limit=limit)
+        return await found.to_list()
+
+    async def showings(self, session_ids: Sequence[str]) -> dict[str, Showing]:
+        """What each of the sessions that exist showed, and how many events it has."""
+        wanted = {"collection": 1, "created_at": 1, "has_events": 1, "results.id": 1, "results.position": 1}
+        found = await Session.get_pymongo_collection().find({"_id": {"$in": list(session_ids)}}, wanted).to_list()
+        counts = await self._count_events(one["_id"] for one in found if one.get("has_events", True))
         return {
-            session["_id"]: (session["collection"], {one["id"]: one["position"] for one in session["results"]})
-            async for session in found
+            session["_id"]: Showing(
+                collection=session["collection"],
+                began=session["created_at"],
+                positions={one["id"]: one["position"] for one in session["results"]},
+                events=counts.get(session["_id"], 0),
+            )
+            for session in found
         }
 
     async def add_events(self, events: Sequence[dict[str, Any]]) -> int:
-        """Insert the events that are not there yet; returns how many those were."""
+        """Insert the events that are not there yet; returns how many those were.
+
+        Their sessions are marked before: after a crash between the two, a session may be marked without an event.
+        """
         if not events:
             return 0
+        sessions = sorted({event["session_id"] for event in events})
+        unmarked = {"_id": {"$in": sessions}, "has_events": {"$ne": True}}
+        await Session.get_pymongo_collection().update_many(unmarked, {"$set": {"has_events": True}})
         try:
             answer = await Event.get_pymongo_collection().insert_many(events, ordered=False)
         except BulkWriteError as error:
@@ -79,35 +133,67 @@ class ClickstreamRepository:
             return int(error.details["nInserted"])
         return len(answer.inserted_ids)
 
-    async def answered(
-        self,
-        collection: str,
-        *,
-        since: datetime | None,
-        until: datetime,
-    ) -> AsyncIterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-        """The sessions of a time that have events, oldest first, each with its events."""
-        window: dict[str, Any] = {"$lt": until} if since is None else {"$gte": since, "$lt": until}
-        found = Session.get_pymongo_collection().find(
-            {"collection": collection, "created_at": window},
-            {"query": 1, "user_id": 1, "results.id": 1},
-            sort=[("created_at", 1), ("_id", 1)],
-            batch_size=_SESSIONS_PER_BATCH,
-        )
-        batch: list[dict[str, Any]] = []
-        async for session in found:
-            batch.append(session)
-            if len(batch) == _SESSIONS_PER_BATCH:
-                for pair in await self._with_events(batch):
-                    yield pair
-                batch = []
-        for pair in await self._with_events(batch):
-            yield pair
+    async def mark_irrelevant(self, session_id: str, at: datetime) -> None:
+        """Remember that the session teaches nothing since then, or earlier."""
+        unmarked = {"_id": session_id, "irrelevant_at": None}
+        await Session.get_pymongo_collection().update_one(unmarked, {"$set": {"irrelevant_at": at}})
 
-    async def count_sessions(self, collection: str, *, since: datetime | None, until: datetime) -> int:
+    async def sessions(
+        self, collection: str, span: Span, wanted: Mapping[str, int] | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """The documents of a time, or the `wanted` fields of them, in batches, oldest first.
+
+        However long a batch takes its reader, no cursor waits for it.
+        """
+        past: Place | None = None
+        while True:
+            criteria = page_filter({"collection": [collection]}, span, past=past)
+            found = Session.get_pymongo_collection().find(criteria, wanted, sort=_IN_ORDER, limit=_SESSIONS_PER_BATCH)
+            batch = await found.to_list()
+            if batch:
+                yield batch
+                past = (batch[-1]["created_at"], batch[-1]["_id"])
+            if len(batch) < _SESSIONS_PER_BATCH:
+                return
+
+    async def relevant(self, collection: str, span: Span) -> AsyncIterator[Pair]:
+        """The sessions of a time that may teach something, oldest first, each with its events."""
+        wanted = {"created_at": 1, "irrelevant_at": 1, "query.text": 1, "results": 1, "user_id": 1}
+        async for batch in self.sessions(collection, span, wanted):
+            relevant = [session for session in batch if session.get("irrelevant_at") is None]
+            for pair in await self.with_events(relevant, _OF_AN_ANSWER):
+                yield pair
+
+    async def with_events(
+        self, sessions: Sequence[dict[str, Any]], wanted: Mapping[str, int] | None = None
+    ) -> list[Pair]:
+        """Each session with all its events, or the `wanted` fields of them, by id."""
+        events: dict[str, list[dict[str, Any]]] = {session["_id"]: [] for session in sessions}
+        found = Event.get_pymongo_collection().find({"session_id": {"$in": list(events)}}, wanted, sort=[("_id", 1)])
+        async for event in found:
+            events[event["session_id"]].append(event)
+        return [(session, events[session["_id"]]) for session in sessions]
+
+    async def count_sessions(self, collection: str, span: Span) -> int:
         """How many sessions there were."""
-        window: dict[str, Any] = {"$lt": until} if since is None else {"$gte": since, "$lt": until}
-        return await Session.find({"collection": collection, "created_at": window}).count()
+        return await Session.find({"collection": collection, **span.criteria()}).count()
+
+    async def count_irrelevant_events(self, collection: str, span: Span) -> int:
+        """How many events there are in searches by text that teach nothing."""
+        criteria = {
+            "collection": collection,
+            **span.criteria(),
+            "irrelevant_at": {"$exists": True},
+            "query.text": {"$type": "string", "$ne": ""},
+        }
+        ids: list[str] = []
+        total = 0
+        async for session in Session.get_pymongo_collection().find(criteria, {"_id": 1}):
+            ids.append(session["_id"])
+            if len(ids) == _SESSIONS_PER_BATCH:
+                total += sum((await self._count_events(ids)).values())
+                ids = []
+        return total + sum((await self._count_events(ids)).values())
 
     async def first_sessions(self, user_id: str) -> dict[str, datetime]:
         """When the user first searched each collection."""
@@ -155,12 +241,10 @@ class ClickstreamRepository:
         return {}
 
     @staticmethod
-    async def _with_events(sessions: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-        events: dict[str, list[dict[str, Any]]] = {}
-        found = Event.get_pymongo_collection().find(
-            {"session_id": {"$in": [session["_id"] for session in sessions]}},
-            sort=[("_id", 1)],
-        )
-        async for event in found:
-            events.setdefault(event["session_id"], []).append(event)
-        return [(session, events[session["_id"]]) for session in sessions if session["_id"] in events]
+    async def _count_events(session_ids: Iterable[str]) -> dict[str, int]:
+        ids = list(session_ids)
+        if not ids:
+            return {}
+        stages: list[dict[str, Any]] = [{"$match": {"session_id": {"$in": ids}}}, {"$group": {"_id": "$session_id", "events": {"$sum": 1}}}]
+        found = await Event.get_pymongo_collection().aggregate(stages)
+        return {one["_id"]: one["events"] async for one in found}

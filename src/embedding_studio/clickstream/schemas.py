@@ -1,16 +1,57 @@
 """Sessions and events on the wire."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
-from embedding_studio.clickstream.domain import EventType, NewEvent
+from embedding_studio.clickstream.domain import EventType, NewEvent, Shown
 from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.service import Accepted, NewSession
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.storable import refuse_unstorable
+from embedding_studio.kernel.time import to_milliseconds
 
-__all__ = ["EventBatch", "EventIn", "EventView", "EventsAccepted", "ImpressionView", "RejectedView", "SessionView"]
+__all__ = [
+    "EventBatch",
+    "EventIn",
+    "EventView",
+    "EventsAccepted",
+    "ImpressionView",
+    "QueryIn",
+    "RejectedView",
+    "ResultIn",
+    "SessionId",
+    "SessionIn",
+    "SessionPage",
+    "SessionRow",
+    "SessionView",
+    "ShortText",
+    "check_meta",
+]
+
+_LARGEST_EVENT_META = 16_384
+_LARGEST_SESSION_META = 65_536
+_LARGEST_FLOAT32 = 3.4e38
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+SessionId = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[0-9A-Za-z_][!-.0-~]*\Z")]
+"""What can stand in an address: printable ASCII without spaces and slashes."""
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Position = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Version = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+
+def check_meta(meta: object, place: str, *, largest: int = _LARGEST_SESSION_META) -> None:
+    """Refuse what cannot be stored or is too large.
+
+    Raises:
+        InvalidError: Names the place.
+    """
+    refuse_unstorable(meta, place, in_document=True)
+    if len(msgspec.json.encode(meta)) > largest:
+        raise InvalidError.at(place, f"may have {largest:,} bytes as JSON")
 
 
 class EventIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,8 +62,8 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True):
     item_id: ShortText
     type: EventType
     value: float | None = None
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    position: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    timestamp: Time | None = None
+    position: Position | None = None
     user_id: ShortText | None = None
     meta: dict[str, Any] | None = None
 
@@ -35,6 +76,17 @@ class EventBatch(msgspec.Struct, forbid_unknown_fields=True):
     """Events in any order, each counted once."""
 
     events: Annotated[list[EventIn], msgspec.Meta(min_length=1, max_length=1000)]
+
+    def to_domain(self) -> list[NewEvent]:
+        """The events as the service takes them.
+
+        Raises:
+            InvalidError: One cannot be stored; names the place.
+        """
+        for index, event in enumerate(self.events):
+            refuse_unstorable(event.timestamp, f"events[{index}].timestamp")
+            check_meta(event.meta, f"events[{index}].meta", largest=_LARGEST_EVENT_META)
+        return [event.to_domain() for event in self.events]
 
 
 class RejectedView(msgspec.Struct):
@@ -51,13 +103,105 @@ class EventsAccepted(msgspec.Struct):
     duplicates: int
     rejected: list[RejectedView]
 
+    @classmethod
+    def of(cls, answer: Accepted) -> "EventsAccepted":
+        """The outcome as clients see it."""
+        return cls(answer.accepted, answer.duplicates, [RejectedView(one.index, one.reason) for one in answer.rejected])
+
+
+class QueryIn(msgspec.Struct, forbid_unknown_fields=True):
+    """What was asked: in words, by a vector, by an item, by an image; nothing of it for a listing."""
+
+    text: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
+    vector: (
+        Annotated[
+            list[Annotated[float, msgspec.Meta(ge=-_LARGEST_FLOAT32, le=_LARGEST_FLOAT32)]],
+            msgspec.Meta(min_length=1, max_length=16_000),
+        ]
+        | None
+    ) = None
+    item_id: ShortText | None = None
+    image: bool = False
+
+    def to_domain(self) -> dict[str, Any]:
+        """The query as sessions keep it.
+
+        Raises:
+            InvalidError: It cannot be stored.
+        """
+        refuse_unstorable(self.text, "query.text")
+        given = {"text": self.text, "vector": self.vector, "item_id": self.item_id, "image": self.image or None}
+        return {name: value for name, value in given.items() if value is not None} or {"text": None}
+
+
+class ResultIn(msgspec.Struct, forbid_unknown_fields=True):
+    """An item that was shown."""
+
+    id: ShortText
+    position: Position
+    score: Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)] | None = None
+    propensity: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+
+
+class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A search that was served elsewhere."""
+
+    session_id: SessionId
+    query: Annotated[str, msgspec.Meta(max_length=10_000)] | QueryIn | None
+    results: Annotated[list[ResultIn], msgspec.Meta(max_length=1000)]
+    user_id: ShortText | None = None
+    timestamp: Time | None = None
+    filter: dict[str, Any] | None = None
+    meta: dict[str, Any] | None = None
+    mode: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\Z")] = "external"
+    model_version: Version | None = None
+    index_version: Version | None = None
+    variant: ShortText | None = None
+
+    def to_domain(self, collection: str) -> NewSession:
+        """The session as the service takes it, its results by position.
+
+        Raises:
+            InvalidError: It cannot be stored, or shows an item twice or two at one position; names the place.
+        """
+        query = self.query if isinstance(self.query, QueryIn) else QueryIn(text=self.query)
+        refuse_unstorable(self.timestamp, "timestamp")
+        check_meta(self.meta, "meta")
+        check_meta(self.filter, "filter")
+        for name in ("id", "position"):
+            self._refuse_twice(name)
+        return NewSession(
+            collection=collection,
+            query=query.to_domain(),
+            filter=self.filter,
+            user_id=self.user_id,
+            meta=self.meta,
+            results=[
+                Shown(one.id, one.position, one.score, one.propensity)
+                for one in sorted(self.results, key=lambda one: one.position)
+            ],
+            mode=self.mode,
+            model_version=self.model_version,
+            index_version=self.index_version,
+            variant=self.variant,
+            began=None if self.timestamp is None else to_milliseconds(self.timestamp),
+        )
+
+    def _refuse_twice(self, name: str) -> None:
+        seen: set[object] = set()
+        for index, result in enumerate(self.results):
+            value = getattr(result, name)
+            if value in seen:
+                raise InvalidError.at(f"results[{index}].{name}", f"{value!r} stands there already")
+            seen.add(value)
+
 
 class ImpressionView(msgspec.Struct):
     """An item that was shown."""
 
     id: str
     position: int
-    score: float
+    score: float | None
     propensity: float
 
 
@@ -74,6 +218,39 @@ class EventView(msgspec.Struct):
     timestamp: datetime
 
 
+class SessionRow(msgspec.Struct):
+    """A session in a list: of its query the words and the item, not the vector."""
+
+    session_id: str
+    collection: str
+    query: dict[str, Any]
+    user_id: str | None
+    mode: str
+    model_version: int | None
+    index_version: int | None
+    variant: str | None
+    created_at: datetime
+    has_events: bool
+    irrelevant: bool
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "SessionRow":
+        """The document as clients see it."""
+        fields = {name: document.get(name) for name in cls.__struct_fields__[1:-2]}
+        return cls(
+            **{"session_id": document["_id"], **fields},
+            has_events=document.get("has_events", False),
+            irrelevant=document.get("irrelevant_at") is not None,
+        )
+
+
+class SessionPage(msgspec.Struct):
+    """Sessions, newest first."""
+
+    items: list[SessionRow]
+    next_cursor: str | None
+
+
 class SessionView(msgspec.Struct):
     """A session with its events."""
 
@@ -85,25 +262,22 @@ class SessionView(msgspec.Struct):
     meta: dict[str, Any] | None
     results: list[ImpressionView]
     mode: str
-    model_version: int
-    index_version: int
+    model_version: int | None
+    index_version: int | None
     variant: str | None
     created_at: datetime
+    irrelevant: bool
     events: list[EventView]
 
     @classmethod
     def of(cls, session: Session, events: list[Event]) -> "SessionView":
         """The documents as clients see them."""
-        fields = {name: getattr(session, name) for name in cls.__struct_fields__[1:6]}
+        taken = {name: getattr(session, name) for name in cls.__struct_fields__[1:12] if name != "results"}
         return cls(
             session_id=session.id,
-            **fields,
+            **taken,
             results=[ImpressionView(**one.model_dump()) for one in session.results],
-            mode=session.mode,
-            model_version=session.model_version,
-            index_version=session.index_version,
-            variant=session.variant,
-            created_at=session.created_at,
+            irrelevant=session.irrelevant_at is not None,
             events=[
                 EventView(
                     event_id=event.id,

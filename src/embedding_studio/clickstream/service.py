@@ -1,19 +1,38 @@
 """Recording sessions and events, and reading them for learning."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from embedding_studio.clickstream.domain import Answer, AnsweredSession, NewEvent, Rejection, Shown, rejection_reason
-from embedding_studio.clickstream.errors import SessionNotFoundError
+from embedding_studio.clickstream.domain import (
+    Answer,
+    AnsweredSession,
+    Limits,
+    NewEvent,
+    RejectedEvent,
+    Showing,
+    Shown,
+    rejection,
+)
+from embedding_studio.clickstream.errors import SessionExistsError, SessionNotFoundError
 from embedding_studio.clickstream.models import Event, Session, packed
 from embedding_studio.clickstream.repository import ClickstreamRepository
+from embedding_studio.clickstream.settings import ClickstreamSettings
+from embedding_studio.clickstream.timeline import Place, Span
+from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.ids import new_id
-from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import Clock
+from embedding_studio.vector_store import CollectionService
 
-__all__ = ["Accepted", "ClickstreamService", "NewSession"]
+__all__ = ["Accepted", "ClickstreamService", "NewSession", "OnEvents", "OnIrrelevant"]
+
+OnEvents = Callable[[str, Sequence[str]], Awaitable[None]]
+"""Told of a collection's sessions that were sent events, after these were written; perhaps of the same ones again."""
+
+OnIrrelevant = Callable[[Session], Awaitable[None]]
+"""Undoes what the session taught; perhaps asked more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +41,8 @@ class NewSession:
 
     Attributes:
         query: What was asked, under `text` or `vector`: numbers that float32 can hold, or an array of it.
+        mode: How it was searched, or `external` where it was served elsewhere and did not tell.
+        began: When, if not now.
     """
 
     collection: str
@@ -31,9 +52,10 @@ class NewSession:
     meta: dict[str, Any] | None
     results: Sequence[Shown]
     mode: str
-    model_version: int
-    index_version: int
+    model_version: int | None
+    index_version: int | None
     variant: str | None = None
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +64,32 @@ class Accepted:
 
     accepted: int
     duplicates: int
-    rejected: list[Rejection]
+    rejected: list[RejectedEvent]
 
 
 class ClickstreamService:
     """What was shown and what was done with it, each written once."""
 
-    def __init__(self, *, repository: ClickstreamRepository, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        repository: ClickstreamRepository,
+        collections: CollectionService,
+        clock: Clock,
+        settings: ClickstreamSettings,
+        on_events: Sequence[OnEvents] = (),
+        on_irrelevant: Sequence[OnIrrelevant] = (),
+    ) -> None:
         self._repository = repository
+        self._collections = collections
         self._clock = clock
+        self._limits = Limits(
+            open_for=timedelta(seconds=settings.open_for),
+            tolerance=timedelta(seconds=settings.clock_tolerance),
+            events=settings.events_per_session,
+        )
+        self._on_events = on_events
+        self._on_irrelevant = on_irrelevant
 
     async def record(self, session: NewSession) -> str:
         """Write a session; once this returns, events may refer to it."""
@@ -58,26 +97,34 @@ class ClickstreamService:
         await self._repository.add_session(_session_document(session_id, session, self._clock()))
         return session_id
 
-    async def accept(self, events: Sequence[NewEvent]) -> Accepted:
-        """Write the events that answer a session, each `event_id` once however often it is sent.
+    async def add(self, session_id: str, session: NewSession) -> bool:
+        """Write a search that was served elsewhere; False if it is there already, just the same.
+
+        Items that the collection lacks are taken: they may come later.
 
         Raises:
-            InvalidError: An event cannot be stored; nothing was written.
+            CollectionNotFoundError: There is no such collection.
+            InvalidError: It is said to have begun in the future.
+            SessionExistsError: Another session has the id.
         """
-        for index, event in enumerate(events):
-            refuse_unstorable(event.timestamp, f"events[{index}].timestamp")
-            refuse_unstorable(event.meta, f"events[{index}].meta", in_document=True)
-        shown = await self._repository.shown(sorted({event.session_id for event in events}))
-        rejected: list[Rejection] = []
-        documents: dict[str, dict[str, Any]] = {}
-        for index, event in enumerate(events):
-            collection, positions = shown.get(event.session_id, (None, None))
-            reason = rejection_reason(event, positions)
-            if reason or collection is None or positions is None:
-                rejected.append(Rejection(index, reason or "no session"))
-            else:
-                documents.setdefault(event.event_id, self._document(event, collection, positions))
+        now = self._clock()
+        await self._collections.get(session.collection)
+        if session.began is not None and session.began - now > self._limits.tolerance:
+            raise InvalidError.at("timestamp", "lies in the future: is the sender's clock wrong?")
+        document = _session_document(session_id, session, session.began or now)
+        if await self._repository.insert_session(document):
+            return True
+        known = await self._repository.document(session_id)
+        if known is None or not _is_same(known, document, timed=session.began is not None):
+            raise SessionExistsError(session_id)
+        return False
+
+    async def accept(self, events: Sequence[NewEvent]) -> Accepted:
+        """Write the events that answer a session, each `event_id` once however often it is sent."""
+        showings = await self._repository.showings(sorted({event.session_id for event in events}))
+        documents, rejected = self._sorted_out(events, showings)
         inserted = await self._repository.add_events(list(documents.values()))
+        await self._tell({event["session_id"]: event["collection"] for event in documents.values()})
         return Accepted(inserted, len(events) - len(rejected) - inserted, rejected)
 
     async def get(self, session_id: str) -> tuple[Session, list[Event]]:
@@ -91,55 +138,127 @@ class ClickstreamService:
             raise SessionNotFoundError(session_id)
         return session, await self._repository.events_of(session_id)
 
+    async def page(
+        self,
+        collection: str,
+        span: Span,
+        *,
+        user_id: str | None,
+        has_events: bool | None,
+        past: Place | None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """Sessions, newest first, from the one before `past`, without what they showed.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+        """
+        await self._collections.get(collection)
+        return await self._repository.page(
+            collection, span, user_id=user_id, has_events=has_events, past=past, limit=limit
+        )
+
+    async def mark_irrelevant(self, session_id: str) -> None:
+        """Let a session teach nothing from now on, and undo what it taught.
+
+        Raises:
+            SessionNotFoundError: There is none.
+        """
+        session = await self._repository.session(session_id)
+        if session is None:
+            raise SessionNotFoundError(session_id)
+        await self._repository.mark_irrelevant(session_id, self._clock())
+        for undo in self._on_irrelevant:
+            await undo(session)
+
     async def answered(
-        self, collection: str, *, since: datetime | None, until: datetime
+        self, collection: str, *, since: datetime | None, until: datetime, silent: bool = False
     ) -> AsyncIterator[AnsweredSession]:
-        """The searches by text of a time that have events, oldest first."""
-        async for session, events in self._repository.answered(collection, since=since, until=until):
-            if text := session["query"].get("text"):
-                users = [session.get("user_id"), *(event["user_id"] for event in events)]
-                yield AnsweredSession(
-                    session_id=session["_id"],
-                    query=text,
-                    user=next((user for user in users if user), session["_id"]),
-                    shown=tuple(result["id"] for result in session["results"]),
-                    answers=tuple(
-                        Answer(event["item_id"], event["type"], event["value"], event["position"], event["timestamp"])
-                        for event in events
-                    ),
-                )
+        """The searches by text of a time that have events, oldest first; with `silent`, those that have none too.
+
+        Sessions that are irrelevant are left out.
+        """
+        async for session, events in self._repository.relevant(collection, Span(since, until)):
+            if session["query"].get("text") and (events or silent):
+                yield _answered(session, events)
 
     async def count_sessions(self, collection: str, *, since: datetime | None, until: datetime) -> int:
         """How many searches were recorded."""
-        return await self._repository.count_sessions(collection, since=since, until=until)
+        return await self._repository.count_sessions(collection, Span(since, until))
 
-    async def delete_of(self, collection: str) -> None:
-        """Forget the sessions and events of a deleted collection."""
-        await self._repository.delete_of(collection)
+    async def count_irrelevant(self, collection: str, *, since: datetime | None, until: datetime) -> int:
+        """How many events `answered` leaves out because their sessions are irrelevant."""
+        return await self._repository.count_irrelevant_events(collection, Span(since, until))
 
-    def _document(self, event: NewEvent, collection: str, positions: dict[str, int]) -> dict[str, Any]:
-        received_at = self._clock()
-        return {
-            "_id": event.event_id,
-            "session_id": event.session_id,
-            "collection": collection,
-            "item_id": event.item_id,
-            "type": event.type,
-            "value": event.value,
-            "position": positions[event.item_id],
-            "user_id": event.user_id,
-            "meta": event.meta,
-            "timestamp": event.timestamp or received_at,
-            "received_at": received_at,
-        }
+    def _sorted_out(
+        self, events: Sequence[NewEvent], showings: Mapping[str, Showing]
+    ) -> tuple[dict[str, dict[str, Any]], list[RejectedEvent]]:
+        """What is to be written, by `event_id`, and what is not."""
+        now = self._clock()
+        documents: dict[str, dict[str, Any]] = {}
+        rejected: list[RejectedEvent] = []
+        taken = Counter[str]()
+        for index, event in enumerate(events):
+            showing = showings.get(event.session_id)
+            if showing is not None:
+                showing = replace(showing, events=showing.events + taken[event.session_id])
+            wrong = rejection(event, showing, now=now, limits=self._limits)
+            if wrong is not None:
+                rejected.append(RejectedEvent(index, wrong.cause, wrong.reason))
+            elif showing is not None and event.event_id not in documents:
+                documents[event.event_id] = _event_document(event, showing, now)
+                taken[event.session_id] += 1
+        return documents, rejected
+
+    async def _tell(self, collections: Mapping[str, str]) -> None:
+        """Tell of sessions, given the collection of each."""
+        for name in sorted(set(collections.values())):
+            sessions = sorted(one for one, collection in collections.items() if collection == name)
+            for told in self._on_events:
+                await told(name, sessions)
 
 
-def _session_document(session_id: str, session: NewSession, created_at: datetime) -> dict[str, Any]:
+def _answered(session: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> AnsweredSession:
+    users = [session.get("user_id"), *(event["user_id"] for event in events)]
+    return AnsweredSession(
+        session_id=session["_id"],
+        query=session["query"]["text"],
+        user=next((user for user in users if user), session["_id"]),
+        at=session["created_at"],
+        impressions=tuple(
+            Shown(one["id"], one["position"], one["score"], one["propensity"]) for one in session["results"]
+        ),
+        answers=tuple(
+            Answer(event["item_id"], event["type"], event["value"], event["position"], event["timestamp"])
+            for event in events
+        ),
+    )
+
+
+def _event_document(event: NewEvent, showing: Showing, now: datetime) -> dict[str, Any]:
+    return {
+        "_id": event.event_id,
+        "session_id": event.session_id,
+        "collection": showing.collection,
+        "item_id": event.item_id,
+        "type": event.type,
+        "value": event.value,
+        "position": showing.positions[event.item_id],
+        "user_id": event.user_id,
+        "meta": event.meta,
+        "timestamp": event.timestamp or now,
+        "received_at": now,
+    }
+
+
+def _session_document(session_id: str, session: NewSession, began: datetime) -> dict[str, Any]:
     """The session as it is stored; what was not said is left out, so that no index has to hold it."""
     said = {
         "filter": session.filter,
         "user_id": session.user_id,
         "meta": session.meta,
+        "model_version": session.model_version,
+        "index_version": session.index_version,
         "variant": session.variant,
     }
     return {
@@ -152,7 +271,16 @@ def _session_document(session_id: str, session: NewSession, created_at: datetime
             for one in session.results
         ],
         "mode": session.mode,
-        "model_version": session.model_version,
-        "index_version": session.index_version,
-        "created_at": created_at,
+        "created_at": began,
+        "has_events": False,
     }
+
+
+def _is_same(known: Mapping[str, Any], document: Mapping[str, Any], *, timed: bool) -> bool:
+    """Whether the same was said of both sessions, apart from what happened to them later."""
+    later = {"has_events", "irrelevant_at"} | (set() if timed else {"created_at"})
+
+    def said(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in one.items() if name not in later}
+
+    return said(known) == said(document)

@@ -1,15 +1,19 @@
 """Events count once, for what was shown, and come back joined to their sessions."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect
 
-from embedding_studio.clickstream import Answer, AnsweredSession
+from embedding_studio.clickstream import Answer, AnsweredSession, Session, Shown
 from embedding_studio.kernel.ids import new_id
 from studio import Studio
 
@@ -31,7 +35,9 @@ async def answered(studio: Studio, session: dict[str, Any]) -> AnsweredSession |
 
 
 async def test_an_event_is_written_as_it_was_sent(studio: Studio, session: dict[str, Any]) -> None:
-    sent = event(session, type="dwell", value=12.5, timestamp="2026-01-01T01:00:00+01:00", user_id="u", meta={"a": [1]})
+    at = datetime.now(UTC).replace(microsecond=0)
+    there = at.astimezone(timezone(timedelta(hours=1))).isoformat()
+    sent = event(session, type="dwell", value=12.5, timestamp=there, user_id="u", meta={"a": [1]})
     assert await send(studio, sent) == {"accepted": 1, "duplicates": 0, "rejected": []}
     assert await events_of(studio, session) == [
         {
@@ -42,7 +48,7 @@ async def test_an_event_is_written_as_it_was_sent(studio: Studio, session: dict[
             "position": 2,
             "user_id": "u",
             "meta": {"a": [1]},
-            "timestamp": "2026-01-01T00:00:00Z",
+            "timestamp": at.isoformat().replace("+00:00", "Z"),
         }
     ]
 
@@ -113,14 +119,17 @@ async def test_whatever_is_sent_however_often_each_id_counts_once(
 async def test_sessions_by_text_come_back_with_what_was_done(studio: Studio) -> None:
     session = await studio.search(NAME, query="item", mode="lexical", user_id="ann")
     shown = tuple(one["id"] for one in session["results"])
-    await send(studio, event(session, "i3", type="cart", value=2.0, timestamp="2026-01-01T00:00:00Z"))
+    at = datetime.now(UTC).replace(microsecond=0)
+    await send(studio, event(session, "i3", type="cart", value=2.0, timestamp=at.isoformat()))
     found = await answered(studio, session)
+    view = (await studio.client.get(f"/api/v1/sessions/{session['session_id']}")).json()
     assert found == AnsweredSession(
         session_id=session["session_id"],
         query="item",
         user="ann",
-        shown=shown,
-        answers=(Answer("i3", "cart", 2.0, shown.index("i3") + 1, datetime(2026, 1, 1, tzinfo=UTC)),),
+        at=datetime.fromisoformat(view["created_at"]),
+        impressions=tuple(Shown(one["id"], one["position"], one["score"]) for one in session["results"]),
+        answers=(Answer("i3", "cart", 2.0, shown.index("i3") + 1, at),),
     )
 
 
@@ -187,3 +196,95 @@ async def test_with_its_collection_all_of_it_is_gone(studio: Studio, any_name: s
     await studio.client.delete(f"/api/v1/collections/{any_name}")
     assert (await studio.client.get(f"/api/v1/sessions/{session['session_id']}")).status_code == 404
     assert await studio.container.database["events"].count_documents({"collection": any_name}) == 0
+
+
+async def test_silent_sessions_come_back_when_they_are_asked_for(studio: Studio) -> None:
+    silent = await studio.search(NAME, query="item")
+    found = studio.container.clickstream.answered(NAME, since=LONG_AGO, until=SOON, silent=True)
+    one = {one.session_id: one async for one in found}[silent["session_id"]]
+    assert one.answers == ()
+    assert one.shown == tuple(result["id"] for result in silent["results"])
+
+
+async def test_an_irrelevant_session_teaches_nothing_and_is_counted(studio: Studio) -> None:
+    clicks = studio.container.clickstream
+    session, other = await studio.search(NAME, query="item"), await studio.search(NAME, query="item")
+    await send(studio, event(session, "i0"), event(session, "i1"), event(other, "i0"))
+    window = {"since": LONG_AGO, "until": SOON}
+    before = await clicks.count_irrelevant(NAME, **window)
+    for _ in range(2):
+        assert (await mark_irrelevant(studio, session)).status_code == 204
+    assert await answered(studio, session) is None
+    assert await answered(studio, other) is not None
+    assert await clicks.count_irrelevant(NAME, **window) - before == 2
+    assert await clicks.count_irrelevant(NAME, since=SOON, until=SOON) == 0
+    assert (await studio.client.get(f"/api/v1/sessions/{session['session_id']}")).json()["irrelevant"] is True
+    await send(studio, event(session, "i2"))
+    assert await answered(studio, session) is None
+
+
+async def mark_irrelevant(studio: Studio, session: dict[str, Any]) -> httpx.Response:
+    return await studio.client.post(f"/api/v1/sessions/{session['session_id']}/irrelevant")
+
+
+async def test_others_are_asked_to_undo_what_an_irrelevant_session_taught(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undone: list[str] = []
+
+    async def undo(one: Session) -> None:
+        undone.append(one.id)
+
+    monkeypatch.setattr(studio.container.clickstream, "_on_irrelevant", (undo,))
+    await mark_irrelevant(studio, session)
+    await mark_irrelevant(studio, session)
+    assert undone == [session["session_id"]] * 2
+
+
+async def test_others_hear_of_sessions_with_new_events_and_again_when_they_are_sent_again(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, list[str]]] = []
+
+    async def tell(collection: str, sessions: Sequence[str]) -> None:
+        assert await studio.container.database["events"].count_documents({"session_id": sessions[0]}) == 2
+        told.append((collection, list(sessions)))
+
+    monkeypatch.setattr(studio.container.clickstream, "_on_events", (tell,))
+    batch = [event(session), event(session, "i2"), event({"session_id": "nobody"})]
+    await send(studio, *batch)
+    await send(studio, *batch)
+    await send(studio, event({"session_id": "nobody"}))
+    assert told == [(NAME, [session["session_id"]])] * 2
+
+
+async def test_a_session_takes_so_many_events(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks = studio.container.clickstream
+    monkeypatch.setattr(clicks, "_limits", replace(clicks._limits, events=3))
+    assert (await send(studio, event(session), event(session)))["accepted"] == 2
+    answer = await send(studio, event(session), event(session), event(session, "i4"))
+    assert answer["accepted"] == 1
+    assert [one["reason"] for one in answer["rejected"]] == [
+        "the session has 3 events already",
+        "the item 'i4' was not shown in the session",
+    ]
+
+
+async def test_a_crash_before_the_events_leaves_a_session_that_says_too_much_and_never_too_little(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = studio.container.database["events"]
+    seen: list[Any] = []
+
+    async def crash(*_: object, **__: object) -> None:
+        seen.append(await studio.container.database["sessions"].find_one({"_id": session["session_id"]}))
+        raise AutoReconnect("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(events), "insert_many", crash)
+        answer = await studio.client.post("/api/v1/events", json={"events": [event(session)]})
+    assert answer.status_code == 503
+    assert seen[0]["has_events"] is True
+    assert (await send(studio, event(session)))["accepted"] == 1
