@@ -1,17 +1,23 @@
 """From recorded sessions to what training and the gate read."""
 
+import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from embedding_studio.clickstream import AnsweredSession, ClickstreamService
-from embedding_studio.fine_tuning.judgments import Click, Judgment, Judgments, judge, normalize_query
+from embedding_studio.clickstream import Answer, AnsweredSession, ClickstreamService
+from embedding_studio.fine_tuning.clicks import Click, Page, normalize_query
+from embedding_studio.fine_tuning.judgments import Judgment, Judgments, judge
 from embedding_studio.fine_tuning.splits import Split, split
 from embedding_studio.sdk import GainOf
 from embedding_studio.vector_store import Collection, ItemStore
 
 __all__ = ["Dataset", "DatasetReader", "Group"]
+
+_SESSIONS = 200_000
+"""The newest are read: what they show takes about half a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Group:
 
     Attributes:
         text: The query as it is usually spelt.
-        gains: Of the judged items that are in the index.
+        gains: To be expected of the judged items that are in the index: what users said, as far as it is sure.
         users: How many agree on each of them.
         shown: All items in the index that any of its searches showed, judged or not.
     """
@@ -41,6 +47,8 @@ class Dataset:
         groups: Those with an item of positive gain that is still in the index.
         splits: The groups' keys by split.
         gone_items: Judgments of items that are not in the index any more.
+        too_old: Events of sessions that were not read, as there were too many younger ones.
+        irrelevant: Events of sessions that shall teach nothing.
     """
 
     sessions: int
@@ -48,6 +56,8 @@ class Dataset:
     groups: Mapping[str, Group]
     splits: Mapping[Split, Sequence[str]]
     gone_items: int
+    too_old: int = 0
+    irrelevant: int = 0
 
     @property
     def is_enough(self) -> bool:
@@ -57,8 +67,8 @@ class Dataset:
     @property
     def dropped(self) -> dict[str, int]:
         """What does not count, by reason."""
-        gone = {"item_gone": self.gone_items} if self.gone_items else {}
-        return {**self.judgments.dropped, **gone}
+        ours = {"item_gone": self.gone_items, "too_old": self.too_old, "irrelevant": self.irrelevant}
+        return {**self.judgments.dropped, **{reason: count for reason, count in ours.items() if count}}
 
     def items(self, which: Split) -> list[str]:
         """The judged items of a split, each once."""
@@ -76,13 +86,16 @@ class DatasetReader:
         self, collection: Collection, gain_of: GainOf, *, since: datetime | None, until: datetime, salt: str
     ) -> Dataset:
         """The data set of the sessions from `since` to before `until`; another salt draws the splits anew."""
-        clicks: list[Click] = []
+        sessions, too_old = await self._newest(collection, since=since, until=until)
         shown: dict[str, set[str]] = {}
-        async for session in self._clickstream.answered(collection.name, since=since, until=until):
-            clicks += _clicks(session, gain_of)
-            shown.setdefault(normalize_query(session.query), set()).update(session.shown)
-        judgments = judge(clicks)
-        present = await self._present(collection, shown)
+        for session in sessions:
+            shown.setdefault(normalize_query(session.page.query), set()).update(session.page.items)
+        judgments = await asyncio.to_thread(
+            judge,
+            [click for session in sessions for click in session.clicks(gain_of)],
+            [session.page for session in sessions],
+        )
+        present = await self._present(collection, {row.group: shown[row.group] for row in judgments.rows})
         groups = _groups([row for row in judgments.rows if row.item_id in present], shown, present)
         return Dataset(
             sessions=await self._clickstream.count_sessions(collection.name, since=since, until=until),
@@ -90,26 +103,63 @@ class DatasetReader:
             groups=groups,
             splits=split(groups, salt=salt),
             gone_items=sum(row.item_id not in present for row in judgments.rows),
+            too_old=too_old,
+            irrelevant=await self._clickstream.count_irrelevant(collection.name, since=since, until=until),
         )
+
+    async def _newest(
+        self, collection: Collection, *, since: datetime | None, until: datetime
+    ) -> tuple[Sequence["_Session"], int]:
+        """The newest sessions, oldest first, and the number of events in those that were left out."""
+        same: dict[str, str] = {}
+        newest = deque[_Session]()
+        too_old = 0
+        async for session in self._clickstream.answered(collection.name, since=since, until=until, silent=True):
+            newest.append(_Session.of(session, same))
+            if len(newest) > _SESSIONS:
+                too_old += len(newest.popleft().answers)
+        return newest, too_old
 
     async def _present(self, collection: Collection, shown: Mapping[str, AbstractSet[str]]) -> set[str]:
         ever_shown = sorted(set().union(*shown.values()))
         return set(await self._items.content_hashes(collection, ever_shown))
 
 
-def _clicks(session: AnsweredSession, gain_of: GainOf) -> list[Click]:
-    return [
-        Click(
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session as small as can be: many are held at a time, and most show items that others show too."""
+
+    page: Page
+    answers: tuple[Answer, ...]
+
+    @classmethod
+    def of(cls, session: AnsweredSession, same: dict[str, str]) -> "_Session":
+        """The session; equal texts become the same object."""
+        page = Page(
             session_id=session.session_id,
             user=session.user,
-            query=session.query,
-            item_id=answer.item_id,
-            gain=gain_of(answer.type, answer.value),
-            at=answer.at,
-            position=answer.position,
+            query=same.setdefault(session.query, session.query),
+            at=session.at,
+            items=tuple(same.setdefault(one.id, one.id) for one in session.impressions),
+            positions=tuple(one.position for one in session.impressions),
         )
-        for answer in session.answers
-    ]
+        return cls(page, session.answers)
+
+    def clicks(self, gain_of: GainOf) -> list[Click]:
+        """What was done, with what the plugin makes of it."""
+        return [
+            Click(
+                session_id=self.page.session_id,
+                user=self.page.user,
+                query=self.page.query,
+                item_id=answer.item_id,
+                gain=gain_of(answer.type, answer.value),
+                at=answer.at,
+                position=answer.position,
+                kind=answer.type,
+            )
+            for answer in self.answers
+        ]
 
 
 def _groups(
@@ -121,7 +171,7 @@ def _groups(
     return {
         key: Group(
             text=members[0].query,
-            gains={row.item_id: row.gain for row in members},
+            gains={row.item_id: row.worth for row in members},
             users={row.item_id: row.users for row in members},
             shown=tuple(sorted(shown[key] & present)),
         )
