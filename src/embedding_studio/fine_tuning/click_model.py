@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["Around", "ClickModel", "Evidence", "Trials", "fit"]
+__all__ = ["Around", "ClickModel", "Evidence", "Trials", "fit_clicks"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -183,7 +183,7 @@ class Evidence:
         return self.model.weight(self.good)
 
 
-def fit(trials: Trials) -> Evidence:
+def fit_clicks(trials: Trials) -> Evidence:
     """Fit the model. The order of rows matters to rounding only.
 
     Raises:

@@ -15,7 +15,7 @@ from math import fsum, inf
 from types import MappingProxyType
 from typing import Literal
 
-from embedding_studio.fine_tuning.click_model import ClickModel, fit
+from embedding_studio.fine_tuning.click_model import ClickModel, fit_clicks
 from embedding_studio.fine_tuning.clicks import Click, JudgmentConfig, Page, Sifted, sift
 from embedding_studio.fine_tuning.trials import Table, tabulate
 
@@ -122,7 +122,7 @@ class _Judging:
         """The result."""
         sifted, config = self._sifted, self._config
         table = tabulate(sifted.clicks, sifted.pages, weight_of=self._weight, most=config.max_per_user_and_pair)
-        evidence = fit(table.trials)
+        evidence = fit_clicks(table.trials)
         agreed = self._agreed()
         weighed = self._weighed(agreed, table, evidence.weight.tolist())
         rows = tuple(row for row in weighed if row.weight >= config.min_weight)

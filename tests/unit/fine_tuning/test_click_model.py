@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding_studio.fine_tuning.click_model import Around, ClickModel, Trials, fit
+from embedding_studio.fine_tuning.click_model import Around, ClickModel, Trials, fit_clicks
 from embedding_studio.kernel.errors import InvalidError
 
 QUERIES, SHOWN, TIMES = 300, 10, 10
@@ -35,7 +35,7 @@ def planted(random: np.random.Generator) -> np.ndarray:
 def test_the_lift_and_the_curve_that_were_planted_are_found(seed: int) -> None:
     random = np.random.default_rng(seed)
     good = planted(random)
-    evidence = fit(trials(random.binomial(TIMES, np.where(good, 0.7, 0.1) * EXAMINED)))
+    evidence = fit_clicks(trials(random.binomial(TIMES, np.where(good, 0.7, 0.1) * EXAMINED)))
     assert evidence.model.lift == pytest.approx(7, rel=0.2)
     assert evidence.model.certainty > 0.999
     curve = evidence.model.background / evidence.model.background[0]
@@ -63,19 +63,19 @@ def rare(random: np.random.Generator) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(10))
 def test_where_clicks_say_nothing_nothing_weighs(world: object, seed: int) -> None:
     assert callable(world)
-    evidence = fit(trials(world(np.random.default_rng(seed))))
+    evidence = fit_clicks(trials(world(np.random.default_rng(seed))))
     assert evidence.weight.max() < 0.02
 
 
 def test_the_curve_is_flat_where_clicks_do_not_fall_with_the_position() -> None:
-    background = fit(trials(scattered(np.random.default_rng(5)))).model.background
+    background = fit_clicks(trials(scattered(np.random.default_rng(5)))).model.background
     assert background.max() / background.min() < 1.4
 
 
 def test_the_curve_never_rises() -> None:
     random = np.random.default_rng(1)
     good = random.random((150, SHOWN)) < 0.5
-    background = fit(trials(random.binomial(TIMES, np.where(good, 0.7, 0.1) * EXAMINED))).model.background
+    background = fit_clicks(trials(random.binomial(TIMES, np.where(good, 0.7, 0.1) * EXAMINED))).model.background
     assert (np.diff(background) <= 0).all()
     assert np.abs(background / background[0] - EXAMINED).max() < 0.15
 
@@ -86,7 +86,7 @@ def test_of_queries_with_one_answer_another_click_says_less() -> None:
     good[np.arange(QUERIES), random.integers(0, SHOWN, QUERIES)] = True
     clicked = random.binomial(TIMES, np.where(good, 0.7, 0.1))
     clicked[0], clicked[1] = [7, *[1] * (SHOWN - 2), 3], [1, *[1] * (SHOWN - 2), 3]
-    beside_the_answer, alone = fit(trials(clicked)).good.reshape(good.shape)[:2, -1]
+    beside_the_answer, alone = fit_clicks(trials(clicked)).good.reshape(good.shape)[:2, -1]
     assert beside_the_answer < 0.5 * alone
 
 
@@ -96,9 +96,11 @@ def test_queries_whose_people_click_more_are_no_better_for_it() -> None:
     nothing = trials(random.binomial(TIMES, np.minimum(0.9, readiness * 0.15 * EXAMINED)))
     each_alone = replace(nothing, query=np.arange(len(nothing.query)))
     clicked = nothing.clicked > 0
-    assert fit(nothing).weight[clicked].mean() < 0.75 * fit(each_alone).weight[clicked].mean()
+    assert fit_clicks(nothing).weight[clicked].mean() < 0.75 * fit_clicks(each_alone).weight[clicked].mean()
     good = planted(random)
-    something = fit(trials(random.binomial(TIMES, np.minimum(0.9, readiness * np.where(good, 0.5, 0.07) * EXAMINED))))
+    something = fit_clicks(
+        trials(random.binomial(TIMES, np.minimum(0.9, readiness * np.where(good, 0.5, 0.07) * EXAMINED)))
+    )
     weight = something.weight.reshape(good.shape)
     assert weight[good].mean() > 5 * weight[~good].mean()
     assert np.corrcoef(something.around.readiness.reshape(good.shape)[:, 0], readiness[:, 0])[0, 1] > 0.6
@@ -109,7 +111,7 @@ def test_an_item_far_down_needs_fewer_clicks() -> None:
     good = planted(random)
     clicked = random.binomial(TIMES, np.where(good, 0.7, 0.1) * EXAMINED)
     clicked[0] = [3, *[0] * (SHOWN - 2), 3]
-    weight = fit(trials(clicked)).weight.reshape(good.shape)[0]
+    weight = fit_clicks(trials(clicked)).weight.reshape(good.shape)[0]
     assert weight[0] < 0.3
     assert weight[-1] > 0.6
 
@@ -117,7 +119,7 @@ def test_an_item_far_down_needs_fewer_clicks() -> None:
 def test_with_little_data_the_curve_is_drawn_to_the_mean() -> None:
     clicked = np.zeros((3, SHOWN))
     clicked[:, 0] = 1
-    background = fit(trials(clicked, times=1)).model.background
+    background = fit_clicks(trials(clicked, times=1)).model.background
     assert background[0] / background[-1] < 5
 
 
@@ -170,7 +172,7 @@ counts = st.lists(st.tuples(st.integers(1, 5), st.floats(0, 1)), min_size=1, max
 def test_of_any_clicks_the_weights_are_bounded(rows: list[tuple[int, float]]) -> None:
     shown, share = (np.array(column, np.float64) for column in zip(*rows, strict=True))
     number = np.arange(len(rows))
-    evidence = fit(Trials(number, number % 3, shown, shown * share, number // 4))
+    evidence = fit_clicks(Trials(number, number % 3, shown, shown * share, number // 4))
     assert ((evidence.weight >= 0) & (evidence.weight <= 1)).all()
     assert evidence.model.lift >= 1
 
@@ -184,4 +186,4 @@ def test_more_clicks_than_looks_are_refused() -> None:
 def test_without_trials_there_is_nothing_to_fit() -> None:
     none = np.zeros(0, np.int64)
     with pytest.raises(InvalidError):
-        fit(Trials(none, none, np.zeros(0), np.zeros(0), none))
+        fit_clicks(Trials(none, none, np.zeros(0), np.zeros(0), none))
