@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
@@ -19,15 +20,17 @@ from embedding_studio.clickstream.schemas import (
 )
 from embedding_studio.clickstream.service import ClickstreamService
 from embedding_studio.clickstream.timeline import Place, Span
+from embedding_studio.clickstream.ubi import Document, take_events, take_queries
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import read_time
 from embedding_studio.tasks import Accepted, Idempotency
 
-__all__ = ["ClickstreamController"]
+__all__ = ["ClickstreamController", "UbiController"]
 
 _MAX_BODY = 2_000_000  # also as a MongoDB document, in which `1,` takes thirteen bytes, this is under 16 MB
+_Documents = Annotated[list[Document], msgspec.Meta(min_length=1, max_length=1000)]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -109,6 +112,33 @@ class ClickstreamController(Controller):
         refuse_unstorable(user_id, "user_id")
         task = await forgetting.request(user_id, idempotency=idempotency)
         return Accepted(task.id)
+
+
+class UbiController(Controller):
+    """Documents of OpenSearch's User Behavior Insights 1.x, as they are."""
+
+    path = "/api/v1/ubi"
+    tags = ("clickstream",)
+    request_max_body_size = _MAX_BODY
+
+    @post("/queries", status_code=202)
+    async def send_queries(
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        data: JSONBody[Document | _Documents],
+        collection: FromQuery[str | None] = None,
+    ) -> EventsAccepted:
+        """Record queries as searches of a collection, or else of the one that each names as its `application`."""
+        return await take_queries(clickstream, data if isinstance(data, list) else [data], collection)
+
+    @post("/events", status_code=202)
+    async def send_events(
+        self,
+        clickstream: NamedDependency[ClickstreamService],
+        data: JSONBody[Document | _Documents],
+    ) -> EventsAccepted:
+        """Record events in the sessions that their `query_id` names."""
+        return await take_events(clickstream, data if isinstance(data, list) else [data])
 
 
 def _time(text: str | None, name: str) -> datetime | None:

@@ -9,7 +9,7 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
+from pymongo.errors import BulkWriteError, WriteError
 
 from embedding_studio.clickstream.batcher import Batcher
 from embedding_studio.clickstream.domain import Showing
@@ -58,18 +58,21 @@ class ClickstreamRepository:
             raise TooLargeError(f"a session of {len(encoded)} bytes cannot be kept: send less in `meta` or `filter`")
         await self._batcher.add(RawBSONDocument(encoded))
 
-    async def insert_session(self, session: Mapping[str, Any]) -> bool:
-        """Insert a session document, into the journal; False if there is one of its id."""
+    async def insert_sessions(self, sessions: Sequence[dict[str, Any]]) -> list[bool]:
+        """Insert session documents, into the journal; False for each whose id is there already."""
+        if not sessions:
+            return []
+        failed: set[int] = set()
         try:
-            await Session.get_pymongo_collection().insert_one(dict(session))
-        except DuplicateKeyError:
-            return False
-        return True
+            await Session.get_pymongo_collection().insert_many(sessions, ordered=False)
+        except BulkWriteError as error:
+            failed = _duplicates(error)
+        return [index not in failed for index in range(len(sessions))]
 
-    async def document(self, session_id: str) -> dict[str, Any] | None:
-        """The session as it is stored."""
-        found: dict[str, Any] | None = await Session.get_pymongo_collection().find_one({"_id": session_id})
-        return found
+    async def documents(self, session_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The sessions that there are, as they are stored."""
+        found = Session.get_pymongo_collection().find({"_id": {"$in": list(session_ids)}})
+        return {session["_id"]: session async for session in found}
 
     async def session(self, session_id: str) -> Session | None:
         """The session."""
@@ -245,6 +248,21 @@ class ClickstreamRepository:
         ids = list(session_ids)
         if not ids:
             return {}
-        stages: list[dict[str, Any]] = [{"$match": {"session_id": {"$in": ids}}}, {"$group": {"_id": "$session_id", "events": {"$sum": 1}}}]
+        stages: list[dict[str, Any]] = [
+            {"$match": {"session_id": {"$in": ids}}},
+            {"$group": {"_id": "$session_id", "events": {"$sum": 1}}},
+        ]
         found = await Event.get_pymongo_collection().aggregate(stages)
         return {one["_id"]: one["events"] async for one in found}
+
+
+def _duplicates(error: BulkWriteError) -> set[int]:
+    """The places of the documents that were not inserted because their ids are taken.
+
+    Raises:
+        BulkWriteError: Something else went wrong.
+    """
+    failures = error.details["writeErrors"]
+    if error.details["writeConcernErrors"] or any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+        raise error
+    return {failure["index"] for failure in failures}

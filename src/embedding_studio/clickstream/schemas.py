@@ -28,6 +28,7 @@ __all__ = [
     "SessionRow",
     "SessionView",
     "ShortText",
+    "check_event_meta",
     "check_meta",
 ]
 
@@ -43,8 +44,17 @@ Position = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Version = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
+def check_event_meta(meta: object, place: str) -> None:
+    """Refuse what cannot be stored with an event or is too large.
+
+    Raises:
+        InvalidError: Names the place.
+    """
+    check_meta(meta, place, largest=_LARGEST_EVENT_META)
+
+
 def check_meta(meta: object, place: str, *, largest: int = _LARGEST_SESSION_META) -> None:
-    """Refuse what cannot be stored or is too large.
+    """Refuse what cannot be stored with a session or is too large.
 
     Raises:
         InvalidError: Names the place.
@@ -85,7 +95,7 @@ class EventBatch(msgspec.Struct, forbid_unknown_fields=True):
         """
         for index, event in enumerate(self.events):
             refuse_unstorable(event.timestamp, f"events[{index}].timestamp")
-            check_meta(event.meta, f"events[{index}].meta", largest=_LARGEST_EVENT_META)
+            check_event_meta(event.meta, f"events[{index}].meta")
         return [event.to_domain() for event in self.events]
 
 

@@ -21,10 +21,10 @@ from embedding_studio.clickstream.models import Event, Session, packed
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.clickstream.settings import ClickstreamSettings
 from embedding_studio.clickstream.timeline import Place, Span
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import Clock
-from embedding_studio.vector_store import CollectionService
+from embedding_studio.vector_store import CollectionNotFoundError, CollectionService
 
 __all__ = ["Accepted", "ClickstreamService", "NewSession", "OnEvents", "OnIrrelevant"]
 
@@ -107,17 +107,28 @@ class ClickstreamService:
             InvalidError: It is said to have begun in the future.
             SessionExistsError: Another session has the id.
         """
+        (outcome,) = await self.add_all([(session_id, session)])
+        if isinstance(outcome, StudioError):
+            raise outcome
+        return outcome
+
+    async def add_all(self, sessions: Sequence[tuple[str, NewSession]]) -> list[bool | StudioError]:
+        """Write searches that were served elsewhere; for each, what `add` returns or raises."""
         now = self._clock()
-        await self._collections.get(session.collection)
-        if session.began is not None and session.began - now > self._limits.tolerance:
-            raise InvalidError.at("timestamp", "lies in the future: is the sender's clock wrong?")
-        document = _session_document(session_id, session, session.began or now)
-        if await self._repository.insert_session(document):
-            return True
-        known = await self._repository.document(session_id)
-        if known is None or not _is_same(known, document, timed=session.began is not None):
-            raise SessionExistsError(session_id)
-        return False
+        outcomes: list[bool | StudioError | None] = await self._refused([one for _, one in sessions], now)
+        documents = {
+            index: _session_document(session_id, session, session.began or now)
+            for index, (session_id, session) in enumerate(sessions)
+            if outcomes[index] is None
+        }
+        inserted = await self._repository.insert_sessions(list(documents.values()))
+        written = list(zip(documents.items(), inserted, strict=True))
+        known = await self._repository.documents([one["_id"] for (_, one), is_new in written if not is_new])
+        for (index, document), is_new in written:
+            timed = sessions[index][1].began is not None
+            is_same = is_new or _is_same(known.get(document["_id"], {}), document, timed=timed)
+            outcomes[index] = is_new if is_same else SessionExistsError(document["_id"])
+        return [outcome for outcome in outcomes if outcome is not None]
 
     async def accept(self, events: Sequence[NewEvent]) -> Accepted:
         """Write the events that answer a session, each `event_id` once however often it is sent."""
@@ -189,6 +200,22 @@ class ClickstreamService:
     async def count_irrelevant(self, collection: str, *, since: datetime | None, until: datetime) -> int:
         """How many events `answered` leaves out because their sessions are irrelevant."""
         return await self._repository.count_irrelevant_events(collection, Span(since, until))
+
+    async def _refused(self, sessions: Sequence[NewSession], now: datetime) -> list[bool | StudioError | None]:
+        """For each session, why it cannot be written; None if it can."""
+        missing = {name: await self._missing(name) for name in {session.collection for session in sessions}}
+        future = InvalidError.at("timestamp", "lies in the future: is the sender's clock wrong?")
+        return [
+            missing[one.collection] or (future if one.began and one.began - now > self._limits.tolerance else None)
+            for one in sessions
+        ]
+
+    async def _missing(self, collection: str) -> StudioError | None:
+        try:
+            await self._collections.get(collection)
+        except CollectionNotFoundError as error:
+            return error
+        return None
 
     def _sorted_out(
         self, events: Sequence[NewEvent], showings: Mapping[str, Showing]
