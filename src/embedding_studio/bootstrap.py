@@ -31,6 +31,7 @@ from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
 from embedding_studio.search import Asking, Explorer, Rankers, RecallMeter, Retriever, SearchService, Windows
 from embedding_studio.settings import Settings
+    Fetcher,
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
     Deleter,
@@ -46,6 +47,7 @@ from embedding_studio.upsertion import (
 )
 from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexVersions, ItemStore
 
+    Deployer,
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
 _DOCUMENTS = (Task, IdempotencyKey, Session, Event, ModelVersion)
@@ -205,6 +207,7 @@ class Container:
         return Embedder(items=self.items, embeddings=self.embeddings)
 
     @cached_property
+            encoders=self.encoders,
     def indexer(self) -> Indexer:
         return Indexer(
             pool=self.pool,
@@ -220,6 +223,15 @@ class Container:
     @cached_property
     def optimizer(self) -> Optimizer:
         return Optimizer(pool=self.pool, collections=self.collections, tasks=self.tasks, indexes=self.indexes)
+    @cached_property
+    def deployer(self) -> Deployer:
+        return Deployer(
+            collections=self.collections,
+            models=self.models,
+            deployments=self.deployments,
+            reindexer=self.reindexer,
+        )
+
 
     @cached_property
     def ingester(self) -> Ingester:
@@ -280,7 +292,8 @@ async def open_container(
         clock: Tells the time.
     """
     async with open_pool(settings.postgres) as pool, open_database(settings.mongo, _DOCUMENTS) as database:
-        encoders = Encoders(settings.inference)
+        fetcher = Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
+        encoders = Encoders(settings.inference, fetcher)
         queue = JobQueue(broker or open_broker(settings.redis))
         try:
             container = Container(
@@ -288,6 +301,7 @@ async def open_container(
             )
             working = container.plugins.working()
             await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
+            models=self.models,
             yield container
             await container.meter.close()
         finally:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embedding_studio.clickstream import ClickstreamSettings
+from embedding_studio.fine_tuning import FineTuningSettings
 from embedding_studio.inference import InferenceSettings
 from embedding_studio.infra.jobs import RedisSettings
 from embedding_studio.infra.mongo import MongoSettings
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     upsertion: UpsertionSettings = Field(default_factory=UpsertionSettings)
     clickstream: ClickstreamSettings = Field(default_factory=ClickstreamSettings)
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
+    fine_tuning: FineTuningSettings = Field(default_factory=FineTuningSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
@@ -77,6 +79,8 @@ class Settings(BaseSettings):
         folder = self.data_dir.resolve()
         if "encoders" not in self.inference.model_fields_set:
             self.inference.encoders = folder / "encoders"
+        if "work" not in self.fine_tuning.model_fields_set:
+            self.fine_tuning.work = folder / "training"
         self.mlflow.tracking_uri = self.mlflow.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
         self.mlflow.artifacts = self.mlflow.artifacts or (folder / "mlruns").as_uri()
         return self

@@ -5,68 +5,159 @@ import time
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from embedding_studio.fine_tuning.championing import Championing
 from embedding_studio.fine_tuning.dataset import Dataset, DatasetReader
-from embedding_studio.fine_tuning.evaluation import Evaluator, guard_slices, outcomes, outcomes_on_new_items
+from embedding_studio.fine_tuning.evaluation import (
+    Evaluator,
+    Ranked,
+    guard_slices,
+    outcomes,
+    outcomes_on_new_items,
+)
 from embedding_studio.fine_tuning.experiment_log import ExperimentLog
 from embedding_studio.fine_tuning.gate import GateEvidence, GateRecord, decide
 from embedding_studio.fine_tuning.jobs import FINE_TUNE
-from embedding_studio.fine_tuning.training import Candidate, Trainer
+from embedding_studio.fine_tuning.learning import Learned, Learner
+from embedding_studio.fine_tuning.materials import Materials, MaterialsReader
+from embedding_studio.fine_tuning.preview import Previewer
+from embedding_studio.fine_tuning.training import Candidate
 from embedding_studio.fine_tuning.witnesses import Witnesses
-from embedding_studio.inference import DeploymentService, EmbeddingService, ModelService, ModelVersion, NewModel
-from embedding_studio.tasks import Handler, Job, Outcome, Run
-from embedding_studio.vector_store import (
-    BASE_MODEL_VERSION,
-    Collection,
-    CollectionService,
-    DeploymentMovedError,
-    ItemStore,
+from embedding_studio.inference import (
+    DeploymentService,
+    EmbeddingService,
+    ModelService,
+    ModelVersion,
+    NewModel,
+    OnnxEncoder,
 )
+from embedding_studio.tasks import Handler, Idempotency, Job, Outcome, Run
+from embedding_studio.vector_store import Collection, CollectionService, DeploymentMovedError, ItemStore
 
-__all__ = ["FineTuner", "handlers"]
+__all__ = ["FineTuner", "Judge", "handlers"]
 
-_STEPS = 5
+_PERCENT = 100
+_READ, _TRAINED, _JUDGED, _LOGGED = 5, 75, 90, 95
+
+Floats = NDArray[np.float32]
+
+
+class Judge:
+    """Ranks the gate's queries by the deployed version and by a candidate."""
+
+    def __init__(
+        self,
+        *,
+        items: ItemStore,
+        embeddings: EmbeddingService,
+        evaluator: Evaluator,
+        previewer: Previewer,
+        threads: int,
+    ) -> None:
+        self._items = items
+        self._embeddings = embeddings
+        self._evaluator = evaluator
+        self._previewer = previewer
+        self._threads = threads
+
+    async def judge(
+        self,
+        materials: Materials,
+        dataset: Dataset,
+        candidate: Candidate,
+        witnesses: Witnesses,
+    ) -> GateEvidence:
+        """Judge the candidate beside the deployed version, on queries that neither training nor choice has seen.
+
+        A candidate that leaves the items alone is judged through the search that answers users; one that does not has
+        no index yet, and both versions are compared in memory.
+        """
+        collection = materials.collection
+        before, after = await self._rankings(materials, dataset, candidate)
+        of_items = candidate.encoder is not None and candidate.encoder.of_items
+        return GateEvidence(
+            outcomes=outcomes(dataset, before, after),
+            slices=guard_slices(dataset),
+            slices_of_items={"items_never_clicked": outcomes_on_new_items(dataset, before, after)},
+            canary_difference=candidate.canary_difference,
+            items_identical=None if of_items else await witnesses.are_unchanged(self._items, collection),
+            data_hash=dataset.judgments.content_hash,
+        )
+
+    async def _rankings(
+        self, materials: Materials, dataset: Dataset, candidate: Candidate
+    ) -> tuple[dict[str, Ranked], dict[str, Ranked]]:
+        collection, keys = materials.collection, dataset.splits["gate"]
+        texts = [dataset.groups[key].text for key in keys]
+        deployed = await self._embeddings.embed(collection, texts, "query")
+        if candidate.encoder and candidate.encoder.of_items:
+            return await self._previewer.rank(
+                collection, dataset, keys, deployed, candidate.encoder.folder, candidate.adapter
+            )
+        vectors = await self._queries(materials, candidate, texts)
+        return (
+            await self._evaluator.rank(collection, dataset, keys, deployed),
+            await self._evaluator.rank(collection, dataset, keys, vectors),
+        )
+
+    async def _queries(self, materials: Materials, candidate: Candidate, texts: list[str]) -> Floats:
+        if candidate.encoder:
+            encoder = await asyncio.to_thread(OnnxEncoder.load, candidate.encoder.folder, threads=self._threads)
+            vectors = await asyncio.to_thread(encoder.encode, texts, "query")
+        else:
+            vectors = await self._embeddings.embed_queries(materials.start.without_adapter, texts)
+        return candidate.adapter.apply(vectors) if candidate.adapter else vectors
 
 
 class FineTuner:
-    """Runs the track `query_adapter` from sessions to deployment."""
+    """Runs every track from sessions to deployment."""
 
     def __init__(
         self,
         *,
         collections: CollectionService,
-        items: ItemStore,
-        embeddings: EmbeddingService,
         models: ModelService,
         deployments: DeploymentService,
         datasets: DatasetReader,
-        trainer: Trainer,
-        evaluator: Evaluator,
+        reader: MaterialsReader,
+        learner: Learner,
+        judge: Judge,
+        items: ItemStore,
         log: ExperimentLog,
+        championing: Championing,
     ) -> None:
         self._collections = collections
-        self._items = items
-        self._embeddings = embeddings
         self._models = models
         self._deployments = deployments
         self._datasets = datasets
-        self._trainer = trainer
-        self._evaluator = evaluator
+        self._reader = reader
+        self._learner = learner
+        self._judge = judge
+        self._items = items
         self._log = log
+        self._championing = championing
 
     async def run(self, run: Run) -> Outcome:
-        """Do one fine-tuning; an attempt that died after registering its model only deploys it."""
+        """Do one fine-tuning; an attempt that died goes on: with its checkpoints, or with its registered model."""
         collection = await self._collections.current(run.collection)
         model = await self._models.of_task(run.task_id)
         if model is None:
-            await run.advance(0, _STEPS)
+            await run.advance(0, _PERCENT)
             dataset = await self._read(run, collection)
             if not dataset.is_enough:
                 return Outcome(result=_nothing_to_learn(run, dataset))
-            model = await self._learn(run, collection, dataset)
-        deployed = await self._deploy(run, collection, model)
-        await run.advance(_STEPS)
-        return Outcome(result={"model_version": model.version, **model.result, "deployed": deployed})
+            try:
+                model = await self._learn(run, collection, dataset)
+            except asyncio.CancelledError:
+                if run.wish == "cancel":
+                    await self._learner.forget(run.task_id)
+                raise
+        await self._learner.forget(run.task_id)
+        deployment = await self._deploy(run, collection, model)
+        await run.advance(_PERCENT)
+        return Outcome(result={"model_version": model.version, **model.result, **deployment})
 
     async def _read(self, run: Run, collection: Collection) -> Dataset:
         return await self._datasets.read(
@@ -79,58 +170,68 @@ class FineTuner:
 
     async def _learn(self, run: Run, collection: Collection, dataset: Dataset) -> ModelVersion:
         started = time.monotonic()
+        plugin = self._collections.plugin_of(collection)
         witnesses = await Witnesses.take(self._items, collection)
-        await run.advance(1)
-        candidate = await self._trainer.train(collection, dataset, run.payload["params"])
-        await run.advance(2)
-        evidence = await self._evidence(collection, dataset, candidate, witnesses)
-        record = await asyncio.to_thread(decide, evidence, seed=candidate.config.seed)
-        await run.advance(3)
-        run_id = await asyncio.to_thread(
+        materials = await self._reader.read(collection, dataset, run.payload["base_version"])
+        await run.advance(_READ)
+
+        async def step(done: int, total: int) -> None:
+            await run.advance(_READ + (_TRAINED - _READ) * done // max(1, total))
+
+        learned = await self._learner.learn(
+            run.payload["track"],
+            materials,
+            plugin.learning.build(),
+            run.payload["params"],
+            task_id=run.task_id,
+            step=step,
+        )
+        await run.advance(_TRAINED)
+        candidate = learned.candidate
+        evidence = await self._judge.judge(materials, dataset, candidate, witnesses)
+        record = await asyncio.to_thread(decide, evidence, seed=int(candidate.params["seed"]))
+        await run.advance(_JUDGED)
+        logged = await self._write(run, dataset, learned, record)
+        await run.advance(_LOGGED)
+        new = NewModel(
+            task_id=run.task_id,
+            track=candidate.track,
+            parent=materials.version,
+            compared_with=collection.deployment_id,
+            gate_record=msgspec.json.encode(record.as_dict()),
+            result=_result(dataset, learned, record, logged, seconds=time.monotonic() - started),
+            adapter=candidate.adapter,
+            encoder=candidate.encoder,
+            start=materials.start,
+            root=plugin.encoder.build() if plugin.encoder else None,
+            params=dict(candidate.params),
+        )
+        return await self._models.register(collection, new)
+
+    async def _write(self, run: Run, dataset: Dataset, learned: Learned, record: GateRecord) -> tuple[str, int]:
+        return await asyncio.to_thread(
             self._log.write,
             experiment=run.collection,
             tags={"task_id": run.task_id, "gate": record.decision},
             params={name: run.payload[name] for name in ("track", "since", "until", "base_version")},
             dataset=dataset,
-            candidate=candidate,
+            learned=learned,
             record=record,
         )
-        await run.advance(4)
-        result = _result(run, dataset, record, run_id, seconds=time.monotonic() - started)
-        new = NewModel(
-            task_id=run.task_id,
-            track=run.payload["track"],
-            parent=run.payload["base_version"],
-            compared_with=collection.deployment_id,
-            adapter=candidate.adapter,
-            gate_record=msgspec.json.encode(record.as_dict()),
-            result=result,
-        )
-        return await self._models.register(collection, new)
 
-    async def _evidence(
-        self, collection: Collection, dataset: Dataset, candidate: Candidate, witnesses: Witnesses
-    ) -> GateEvidence:
-        """Judge the candidate beside the deployed version, on queries that neither training nor choice has seen."""
-        keys = dataset.splits["gate"]
-        texts = [dataset.groups[key].text for key in keys]
-        plain = await self._embeddings.embed(collection, texts, "query", model_version=BASE_MODEL_VERSION)
-        deployed = await self._models.adapter(collection, collection.model_version)
-        before = await self._evaluator.rank(collection, dataset, keys, deployed.apply(plain) if deployed else plain)
-        after = await self._evaluator.rank(collection, dataset, keys, candidate.adapter.apply(plain))
-        return GateEvidence(
-            outcomes=outcomes(dataset, before, after),
-            slices=guard_slices(dataset),
-            slices_of_items={"items_never_clicked": outcomes_on_new_items(dataset, before, after)},
-            canary_difference=candidate.canary_difference,
-            items_identical=await witnesses.are_unchanged(self._items, collection),
-            data_hash=dataset.judgments.content_hash,
-        )
+    async def _deploy(self, run: Run, collection: Collection, model: ModelVersion) -> dict[str, Any]:
+        """Deploy what the gate promoted, unless the gate compared it with a version that is not deployed any more.
 
-    async def _deploy(self, run: Run, collection: Collection, model: ModelVersion) -> bool:
-        """Deploy what the gate promoted, unless the gate compared it with a version that is not deployed any more."""
+        A model that goes with an index of its own is deployed by a task of its own, which builds that first.
+        """
         if model.decision != "promote" or run.payload["deploy"] != "if_better":
-            return False
+            return {"deployed": False}
+        if await self._models.needs_index(collection, model.version):
+            once = Idempotency(f"deploy-{run.task_id}", scope="fine_tune", body=b"")
+            task = await self._deployments.request(
+                collection, model.version, note="promoted by the gate", idempotency=once
+            )
+            return {"deployed": False, "deploy_task_id": task.id}
         try:
             await self._deployments.switch(
                 collection,
@@ -140,8 +241,9 @@ class FineTuner:
                 leaving=model.compared_with,
             )
         except DeploymentMovedError:
-            return False
-        return True
+            return {"deployed": False}
+        await self._championing.note(run.collection)
+        return {"deployed": True}
 
 
 def handlers(tuner: FineTuner) -> dict[Job, Handler]:
@@ -149,13 +251,20 @@ def handlers(tuner: FineTuner) -> dict[Job, Handler]:
     return {FINE_TUNE: tuner.run}
 
 
-def _result(run: Run, dataset: Dataset, record: GateRecord, run_id: str, *, seconds: float) -> dict[str, Any]:
+def _result(
+    dataset: Dataset, learned: Learned, record: GateRecord, logged: tuple[str, int], *, seconds: float
+) -> dict[str, Any]:
+    run_id, version = logged
     return {
         "mlflow_run_id": run_id,
-        "track": run.payload["track"],
+        "mlflow_version": version,
+        "track": learned.candidate.track,
         "data": _data(dataset),
         "metrics": msgspec.to_builtins(record.metrics),
         "gate": {"decision": record.decision, "reasons": list(record.reasons), "groups": record.groups},
+        "tried": [trial.as_dict() for trial in learned.trials],
+        "device": learned.candidate.device,
+        "examples_per_second": learned.candidate.examples_per_second,
         "seconds": round(seconds, 3),
     }
 

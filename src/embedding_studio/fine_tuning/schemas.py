@@ -1,46 +1,103 @@
 """Fine-tuning on the wire."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from embedding_studio.fine_tuning.service import FineTuningRequest, Track
+from embedding_studio.fine_tuning.search import MOST_CONFIGURATIONS
+from embedding_studio.fine_tuning.service import FineTuningRequest
+from embedding_studio.fine_tuning.tracks import Track
+from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["AdapterParams", "FineTuningIn"]
+__all__ = ["AdapterParams", "AutoParams", "EncoderParams", "FineTuningIn"]
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_Seed = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)] | None
+_Search = Annotated[int, msgspec.Meta(ge=1, le=MOST_CONFIGURATIONS)] | None
+_Scale = Annotated[float, msgspec.Meta(gt=0, le=100)] | None
+_Anchor = Annotated[float, msgspec.Meta(ge=0, le=100)] | None
+_Rate = Annotated[float, msgspec.Meta(gt=0, le=1)] | None
+_Epochs = Annotated[int, msgspec.Meta(ge=1, le=1000)] | None
+_Batch = Annotated[int, msgspec.Meta(ge=2, le=8192)] | None
+_Rank = Annotated[int, msgspec.Meta(ge=1, le=256)] | None
 
 
-class AdapterParams(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Settings of the track `query_adapter`; what is not given keeps its default."""
+class AutoParams(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings of all tracks; what is not given keeps its default.
 
-    rank: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
-    scale: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
-    anchor: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
-    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
-    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
-    batch_size: Annotated[int, msgspec.Meta(ge=2, le=8192)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    `seconds` is the time that training may take in all, `search` how many settings are tried on each track.
+    """
+
+    seconds: _Seconds = None
+    search: _Search = None
+    seed: _Seed = None
+
+
+class AdapterParams(AutoParams, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings of the track `query_adapter`."""
+
+    rank: _Rank = None
+    scale: _Scale = None
+    anchor: _Anchor = None
+    epochs: _Epochs = None
+    learning_rate: _Rate = None
+    batch_size: _Batch = None
+
+
+class EncoderParams(AutoParams, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings of the tracks `query_encoder` and `both_encoders`."""
+
+    scale: _Scale = None
+    anchor: _Anchor = None
+    epochs: _Epochs = None
+    learning_rate: _Rate = None
+    batch_size: _Batch = None
+    lora_rank: _Rank = None
+    patience: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    evaluations: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+
+
+_PARAMS: Mapping[Track, type[AutoParams]] = {
+    "auto": AutoParams,
+    "query_adapter": AdapterParams,
+    "query_encoder": EncoderParams,
+    "both_encoders": EncoderParams,
+}
 
 
 class FineTuningIn(msgspec.Struct, forbid_unknown_fields=True):
-    """A wish for a better model."""
+    """A wish for a better model; `params` are those of its track."""
 
     track: Track = "query_adapter"
     since: _Time | None = None
     until: _Time | None = None
     base_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    params: AdapterParams | None = None
+    params: dict[str, Any] | None = None
     deploy: Literal["never", "if_better"] = "if_better"
 
     def to_domain(self) -> FineTuningRequest:
-        """The wish as the service takes it."""
+        """The wish as the service takes it.
+
+        Raises:
+            InvalidError: The track has no such setting, or it does not take this value.
+        """
         return FineTuningRequest(
             track=self.track,
             since=self.since,
             until=self.until,
             base_version=self.base_version,
-            params=msgspec.to_builtins(self.params) if self.params else {},
+            params=_checked(self.params or {}, _PARAMS[self.track]),
             deploy=self.deploy,
         )
+
+
+def _checked(params: Mapping[str, Any], kind: type[AutoParams]) -> dict[str, Any]:
+    try:
+        checked: dict[str, Any] = msgspec.to_builtins(msgspec.convert(params, kind))
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$")
+        raise InvalidError.at(f"params{place.rstrip('`')}", what) from None
+    return checked

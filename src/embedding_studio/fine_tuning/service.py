@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from embedding_studio.fine_tuning.jobs import FINE_TUNE
-from embedding_studio.inference import ModelService
+from embedding_studio.fine_tuning.tracks import EncoderTrack, Track
+from embedding_studio.inference import ModelService, OtherEncoderError
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks import Idempotency, Task, TaskService
 from embedding_studio.vector_store import BASE_MODEL_VERSION, CollectionService
 
-__all__ = ["FineTuningRequest", "FineTuningService", "Track"]
-
-Track = Literal["query_adapter"]
+__all__ = ["FineTuningRequest", "FineTuningService"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,20 @@ class FineTuningService:
         Raises:
             CollectionNotFoundError: There is no such collection.
             ModelNotFoundError: There is no such base version.
-            InvalidError: The collection has no encoder whose queries could be adapted.
+            OtherEncoderError: The base version goes with another index than the one that serves.
+            InvalidError: The collection has no encoder that could be trained on this track.
         """
         collection = await self._collections.current(name)
-        if self._collections.plugin_of(collection).gives_vectors:
+        encoder = self._collections.plugin_of(collection).encoder
+        if encoder is None:
             raise InvalidError.at("track", "this collection's items bring their own vectors: no encoder to adapt")
+        if request.track in get_args(EncoderTrack) and encoder.build().kind != "text":
+            raise InvalidError.at("track", "an encoder of images is not trained: `query_adapter` adapts its queries")
         base = request.base_version or collection.model_version
         if base != BASE_MODEL_VERSION:
             await self._models.get(collection, base)
+        if await self._models.needs_index(collection, base):
+            raise OtherEncoderError(base)
         payload: dict[str, object] = {
             "track": request.track,
             "since": request.since,

@@ -15,20 +15,24 @@ from embedding_studio.inference.errors import (
 from embedding_studio.inference.models import ModelVersion
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.repository import ModelRepository
-from embedding_studio.inference.service import EmbeddingService, ModelService, NewModel
+from embedding_studio.inference.service import EmbeddingService, ModelService, NewEncoder, NewModel, ServedModel
 from embedding_studio.inference.settings import InferenceSettings
+from embedding_studio.inference.trained import WEIGHTS, Fetcher, is_trained
 
 __all__ = [
+    "WEIGHTS",
     "BrokenModelError",
     "DeploymentService",
     "EmbeddingService",
     "EncoderNotReadyError",
     "Encoders",
+    "Fetcher",
     "InferenceSettings",
     "ModelNotFoundError",
     "ModelRepository",
     "ModelService",
     "ModelVersion",
+    "NewEncoder",
     "NewModel",
     "NoEncoderError",
     "NothingToRollBackError",
@@ -36,4 +40,6 @@ __all__ = [
     "OtherEncoderError",
     "QueryAdapter",
     "RefusedModelError",
+    "ServedModel",
+    "is_trained",
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedding_studio.inference.deployment import DeploymentService
 from embedding_studio.inference.jobs import DEPLOY
 from embedding_studio.ml.clip import export_clip
 from embedding_studio.ml.cross import export_cross_encoder
@@ -14,9 +13,9 @@ from embedding_studio.tasks import Handler, Job
 __all__ = ["export_missing", "handlers"]
 
 
-def handlers(deployments: DeploymentService) -> dict[Job, Handler]:
-    """The jobs of this context and what does them."""
-    return {DEPLOY: deployments.run}
+def handlers(deploy: Handler) -> dict[Job, Handler]:
+    """The jobs of this context and what does them; `deploy` stands above it, as it may build an index."""
+    return {DEPLOY: deploy}
 
 
 def export_missing(sources: Sequence[EncoderSource], folder: Path) -> None:

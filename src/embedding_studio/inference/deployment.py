@@ -40,7 +40,13 @@ class DeploymentService:
             if decision != "promote" and not (force and note and note.strip()):
                 raise RefusedModelError(version, decision)
         payload: dict[str, object] = {"model_version": version, "from": collection.deployment_id, "note": note or ""}
-        return await self._tasks.submit(DEPLOY, collection=collection.name, payload=payload, idempotency=idempotency)
+        return await self._tasks.submit(
+            DEPLOY,
+            collection=collection.name,
+            payload={**payload, "share": 1.0},
+            is_bulk=await self._models.needs_index(collection, version),
+            idempotency=idempotency,
+        )
 
     async def request_rollback(self, collection: Collection, *, idempotency: Idempotency | None = None) -> Task:
         """Accept a rollback to the deployment before the present one.
@@ -84,8 +90,10 @@ class DeploymentService:
         Raises:
             DeploymentMovedError: The collection does not serve the deployment `leaving` any more.
             BrokenModelError: The model's bytes are not those that were registered.
+            OtherEncoderError: It goes with another index than the one that serves.
         """
         await self._models.adapter(collection, version)
+        await self._models.check(collection, version)
         await self._catalog.deploy(
             collection,
             model_version=version,
@@ -97,7 +105,7 @@ class DeploymentService:
         return await self._catalog.get(collection.name)
 
     async def _roll_back(self, collection: Collection, leaving: int) -> Collection:
-        await self._models.adapter(collection, await self._catalog.version_before(leaving) or BASE_MODEL_VERSION)
+        await self._models.check(collection, await self._catalog.version_before(leaving) or BASE_MODEL_VERSION)
         collection = await self._catalog.roll_back(collection.name, leaving=leaving)
         await asyncio.sleep(self._seen_within)
         return collection

@@ -16,6 +16,7 @@ from embedding_studio.inference.errors import NoEncoderError
 from embedding_studio.inference.loading import Shelf, is_exported
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.settings import InferenceSettings
+from embedding_studio.inference.trained import Fetcher
 from embedding_studio.kernel.encoder import TextKind
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, EncoderSource
@@ -29,8 +30,10 @@ _BULK_WAITING = 32
 class Encoders:
     """Interactive requests share micro-batches; bulk and scores have threads of their own and never delay them."""
 
-    def __init__(self, settings: InferenceSettings) -> None:
+    def __init__(self, settings: InferenceSettings, fetcher: Fetcher | None = None) -> None:
+        """`fetcher` brings the encoders that training made; without it there are none but the exported."""
         self._settings = settings
+        self._fetcher = fetcher
         self._interactive = ThreadPoolExecutor(1, "encode")
         self._bulk = ThreadPoolExecutor(1, "encode-bulk")
         self._scoring = ThreadPoolExecutor(1, "score")
@@ -47,7 +50,16 @@ class Encoders:
         """
         if plugin.encoder is None:
             raise NoEncoderError
-        encoder, _ = await self._encoders.get(plugin.encoder.build())
+        return await self.dimensions(plugin.encoder.build())
+
+    async def dimensions(self, source: EncoderSource) -> int:
+        """Length of the encoder's vectors.
+
+        Raises:
+            EncoderNotReadyError: The encoder was not exported yet.
+            BrokenModelError: What is stored of the encoder is not what was exported.
+        """
+        encoder, _ = await self._encoder(source)
         return encoder.description.dimensions
 
     async def encode(self, source: EncoderSource, texts: Sequence[str], kind: TextKind) -> NDArray[np.float32]:
@@ -59,7 +71,7 @@ class Encoders:
             UnavailableError: Too many texts, or large batches of them, wait already.
             TimeoutError: The vectors did not come in time.
         """
-        encoder, batcher = await self._encoders.get(source)
+        encoder, batcher = await self._encoder(source)
         if len(texts) <= _INTERACTIVE:
             async with asyncio.timeout(self._settings.timeout):
                 return await batcher.run(texts, kind)
@@ -78,7 +90,7 @@ class Encoders:
             BrokenModelError: What is stored of the encoder is not what was exported.
             UnavailableError: Too many large batches wait already.
         """
-        encoder, _ = await self._encoders.get(source)
+        encoder, _ = await self._encoder(source)
         return await self._in_bulk(partial(encoder.encode_images, list(images)))
 
     async def score_pairs(self, source: EncoderSource, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -106,8 +118,19 @@ class Encoders:
             EncoderNotReadyError: The encoder was not exported yet.
             BrokenModelError: What is stored of the encoder is not what was exported.
         """
-        encoder, _ = await self._encoders.get(source)
+        encoder, _ = await self._encoder(source)
         return encoder.tokenizer
+
+    async def forget(self, source: EncoderSource) -> None:
+        """Drop an encoder that training made, from memory and from the folder of exports."""
+        self._encoders.forget(source)
+        if self._fetcher:
+            await self._fetcher.drop(source)
+
+    async def _encoder(self, source: EncoderSource) -> tuple[OnnxEncoder, Batcher[str, TextKind]]:
+        if self._fetcher and not self._encoders.has(source):
+            await self._fetcher.fetch(source)
+        return await self._encoders.get(source)
 
     async def _in_bulk(self, encode: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
         if self._bulk_waiting >= _BULK_WAITING:

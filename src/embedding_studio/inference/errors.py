@@ -44,10 +44,13 @@ class NoEncoderError(InvalidError):
 
 
 class OtherEncoderError(ConflictError):
-    """The model adapts the vectors of another encoder than the one that made the index."""
+    """The model goes with the vectors of another encoder than the one that made the index."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"model version {version} was trained on another encoder's vectors; train a new one")
+        super().__init__(
+            f"model version {version} goes with another encoder's vectors than the index's;"
+            " deploy it with its own index, or train a new one"
+        )
 
 
 class RefusedModelError(ConflictError):

@@ -88,5 +88,5 @@ class ModelController(Controller):
         """Embed texts with the deployed model, or with the version asked for."""
         collection = await collections.get(name)
         version = data.model_version or collection.model_version
-        vectors = await embeddings.embed(collection, data.texts, data.kind, model_version=version)
+        vectors = await embeddings.embed(collection, data.texts, data.kind, model_version=version, any_index=True)
         return Embedded(vectors.tolist(), version)

@@ -49,6 +49,14 @@ class Shelf(Generic[M]):
             task.add_done_callback(lambda done: self._done(source, done))
         return await asyncio.shield(self._reading[source])
 
+    def has(self, source: EncoderSource) -> bool:
+        """Whether it is in memory, or was exported."""
+        return source in self._models or is_exported(self._folder, source)
+
+    def forget(self, source: EncoderSource) -> None:
+        """Let go of a model; who has it in hand keeps it."""
+        self._models.pop(source, None)
+
     def _refuse(self, source: EncoderSource) -> None:
         if not is_exported(self._folder, source):
             raise EncoderNotReadyError(source.model)

@@ -37,10 +37,14 @@ class ModelRepository:
         found = ModelVersion.find({"collection": collection, "created_at": {"$gte": at}}).sort("version")
         return [model.version async for model in found]
 
-    async def artifacts_of(self, collection: str) -> list[str]:
-        """The keys of the artifacts of all models of a collection."""
-        records = ModelVersion.get_pymongo_collection().find({"collection": collection}, {"artifact": 1})
-        return [record["artifact"] async for record in records]
+    async def of(self, collection: str) -> list[ModelVersion]:
+        """The records of all models of a collection of this name."""
+        return await ModelVersion.find({"collection": collection}).to_list()
+
+    async def promoted(self, collection_id: int, track: str, *, limit: int) -> list[ModelVersion]:
+        """Versions of a track that the gate promoted, newest first."""
+        criteria = {"collection_id": collection_id, "track": track, "result.gate.decision": "promote"}
+        return await ModelVersion.find(criteria).sort("-version").limit(limit).to_list()
 
     async def delete_of(self, collection: str) -> None:
         """Delete all records of a collection."""

@@ -35,6 +35,10 @@ class ObjectFolder:
         except FileNotFoundError:
             raise NotFoundError(f"no object {key!r}") from None
 
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys of all objects under `prefix`, sorted."""
+        return await asyncio.to_thread(self._keys, self._path(prefix))
+
     async def delete_folder(self, prefix: str) -> None:
         """Delete every object whose key lies under `prefix`; there may be none."""
         await asyncio.to_thread(shutil.rmtree, self._path(prefix), ignore_errors=True)
@@ -43,6 +47,13 @@ class ObjectFolder:
         if not _KEY.fullmatch(key):
             raise InvalidError.at("key", "must be names of letters, digits, '-' and '_', joined by '/'")
         return self._folder / key
+
+    def _keys(self, place: Path) -> list[str]:
+        return sorted(
+            path.relative_to(self._folder).as_posix()
+            for path in place.rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        )
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:

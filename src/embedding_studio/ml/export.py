@@ -15,7 +15,7 @@ from embedding_studio.ml.graph import write_graph
 from embedding_studio.ml.sources import load_model
 from embedding_studio.ml.texts import dimensions, max_length, write_tokenizer
 
-__all__ = ["export_encoder"]
+__all__ = ["export_encoder", "write_encoder"]
 
 
 def export_encoder(source: str, folder: Path, *, query_prompt: str = "", item_prompt: str = "") -> EncoderDescription:
@@ -36,16 +36,27 @@ def export_encoder(source: str, folder: Path, *, query_prompt: str = "", item_pr
         ConflictError: The folder holds another encoder.
     """
     wanted = {"source": source, "query_prompt": query_prompt, "item_prompt": item_prompt}
-    return publish(folder, EncoderDescription, wanted, lambda draft: _write(load_model(source), wanted, draft))
+    return publish(folder, EncoderDescription, wanted, lambda draft: write_encoder(load_model(source), wanted, draft))
 
 
-def _write(model: SentenceTransformer, wanted: Mapping[str, str], folder: Path) -> None:
+def write_encoder(model: SentenceTransformer, wanted: Mapping[str, str], folder: Path) -> EncoderDescription:
+    """Write the files of `export_encoder` into a folder that nobody reads yet.
+
+    Args:
+        model: In float32 on the CPU, ready for inference.
+        wanted: `source`, `query_prompt` and `item_prompt` of the description.
+        folder: Is there.
+
+    Raises:
+        InvalidError: The model is of a kind that we cannot serve, or its export computes other vectors.
+    """
     write_tokenizer(model.tokenizer, folder / "tokenizer.json")
     write_graph(model, folder / "model.onnx")
     description = _describe(model, wanted, folder)
     write_canaries(model, description.item_prompt, folder / "canaries.json")
     verify(folder, prompt=description.item_prompt, max_length=description.max_length)
     description.write(folder / "encoder.json")
+    return description
 
 
 def _describe(model: SentenceTransformer, wanted: Mapping[str, str], folder: Path) -> EncoderDescription:

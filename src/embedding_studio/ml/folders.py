@@ -15,7 +15,7 @@ __all__ = ["publish", "sha256"]
 D = TypeVar("D", EncoderDescription, CrossEncoderDescription)
 
 
-def publish(folder: Path, kind: type[D], wanted: Mapping[str, str], write: Callable[[Path], None]) -> D:
+def publish(folder: Path, kind: type[D], wanted: Mapping[str, str], write: Callable[[Path], object]) -> D:
     """Let `write` fill a draft that becomes `folder` in one step; where the folder is there already, read it alone.
 
     Of several at once the first to end wins, and all return the same.

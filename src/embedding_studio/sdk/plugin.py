@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from embedding_studio.sdk.encoder import ClipEncoder, SentenceEncoder
 from embedding_studio.sdk.images import ImageFields, ImagePreprocessing
+from embedding_studio.sdk.learning import Learning
 from embedding_studio.sdk.loading import Loader
 from embedding_studio.sdk.pieces import TextPart
 from embedding_studio.sdk.ranking import FieldKind, Mode, Ranking
@@ -37,6 +38,7 @@ _PARTS = {
     "encoder": SentenceEncoder | ClipEncoder | None,
     "fields": Mapping,
     "training": EventGains,
+    "learning": Learning,
     "ranking": Ranking,
 }
 
@@ -57,6 +59,7 @@ class EmbeddingPlugin:
         metric: The similarity of collections that do not choose one.
         fields: Dotted paths of the payload that are often filtered by, to what they hold; each gets an index.
         training: How events become gains.
+        learning: How encoders are trained from them.
         ranking: How searches find and rank.
     """
 
@@ -71,6 +74,7 @@ class EmbeddingPlugin:
     metric: Metric = "cosine"
     fields: Mapping[str, FieldKind] = field(default_factory=dict)
     training: EventGains = field(default_factory=EventGains)
+    learning: Learning = field(default_factory=Learning)
     ranking: Ranking = field(default_factory=Ranking)
 
     def __post_init__(self) -> None:

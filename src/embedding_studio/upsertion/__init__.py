@@ -1,7 +1,8 @@
 """Items in, items out, and the vectors that keep step with them."""
 
 from embedding_studio.upsertion.deleting import Deleter
-from embedding_studio.upsertion.domain import NewItem
+from embedding_studio.upsertion.deploying import Deployer
+from embedding_studio.upsertion.domain import NewItem, PreparedItem, StagedItem, parts_of
 from embedding_studio.upsertion.embedding import Embedder
 from embedding_studio.upsertion.indexing import Indexer
 from embedding_studio.upsertion.ingesting import Ingester
@@ -15,15 +16,19 @@ from embedding_studio.upsertion.tidying import Tidier
 
 __all__ = [
     "Deleter",
+    "Deployer",
     "Embedder",
     "Indexer",
     "Ingester",
     "NewItem",
     "Optimizer",
+    "PreparedItem",
     "Preparers",
     "Reindexer",
+    "StagedItem",
     "Staging",
     "Tidier",
     "UpsertionService",
     "UpsertionSettings",
+    "parts_of",
 ]

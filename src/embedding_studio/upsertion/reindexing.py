@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from embedding_studio.inference import OtherEncoderError
+from embedding_studio.inference import ModelService, OtherEncoderError, is_trained
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import ConflictError, UnavailableError
 from embedding_studio.sdk import EncoderSource
@@ -59,7 +59,7 @@ class Reindexer:
     Whatever dies, the next attempt goes on behind the last batch that was written.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # keyword-only: its collaborators
         self,
         *,
         pool: Pool,
@@ -70,6 +70,7 @@ class Reindexer:
         preparers: Preparers,
         embedder: Embedder,
         indexes: Indexes,
+        models: ModelService,
         settings: UpsertionSettings,
         store_settings: VectorStoreSettings,
     ) -> None:
@@ -82,6 +83,7 @@ class Reindexer:
         self._embedder = embedder
         self._settings = settings
         self._indexes = indexes
+        self._models = models
         self._seen_within = store_settings.seen_within
 
     async def estimate(self, collection: Collection) -> Estimate:
@@ -97,13 +99,15 @@ class Reindexer:
         seconds = (time.perf_counter() - started) * items / max(1, len(sample))
         return Estimate(items, parts, seconds, await self._versions.size(collection, collection.index_version))
 
-    def refuse_other_encoder(self, collection: Collection, model_version: int) -> None:
+    async def refuse_other_encoder(self, collection: Collection, model_version: int) -> None:
         """Refuse a model that does not fit the encoder of the index to be.
 
         Raises:
+            ModelNotFoundError: There is no such version.
             OtherEncoderError: The plugin names another encoder now, and only the base version fits.
         """
-        if model_version != BASE_MODEL_VERSION and _changes_encoder(collection, self._source(collection)):
+        _, serving = await self._target(collection, model_version)
+        if serving != model_version:
             raise OtherEncoderError(model_version)
 
     async def run(self, run: Run) -> Outcome:
@@ -135,13 +139,15 @@ class Reindexer:
         )
 
     async def _begin(self, run: Run, collection: Collection) -> IndexVersion:
-        plugin, source = self._collections.plugin_of(collection), self._source(collection)
+        plugin = self._collections.plugin_of(collection)
+        source, model_version = await self._target(collection, run.payload.get("model_version"))
+        plain = source is not None and not is_trained(source)
         index = await self._versions.begin(
             collection,
             task_id=run.task_id,
-            model_version=self._model_version(run, collection, source) or collection.model_version,
+            model_version=model_version,
             encoder=source,
-            dimensions=await self._collections.dimensions_of(plugin) if source else collection.dimensions,
+            dimensions=await self._collections.dimensions_of(plugin) if plain else collection.dimensions,
         )
         if index.state == "failed":
             raise ConflictError("the index of this task was given up; ask for a new one")
@@ -240,23 +246,39 @@ class Reindexer:
         await self._catalog.switch_index(
             collection,
             index_version=index.version,
-            model_version=self._model_version(run, collection, index.encoder),
+            model_version=await self._served_then(run, collection, index),
             task_id=run.task_id,
         )
         with suppress(asyncio.CancelledError):  # the switch is made: it is too late to cancel
             await sleep(self._seen_within)
 
-    @staticmethod
-    def _model_version(run: Run, collection: Collection, source: EncoderSource | None) -> int | None:
-        """What is to serve with the new index: what was asked for, else what serves now, if it fits the encoder."""
-        if _changes_encoder(collection, source):
-            return BASE_MODEL_VERSION
+    async def _served_then(self, run: Run, collection: Collection, index: IndexVersion) -> int | None:
+        """What is to serve with the index; None: what serves by then."""
         asked: int | None = run.payload.get("model_version")
-        return asked
+        source, serving = await self._target(collection, asked)
+        if index.encoder and source != index.encoder:
+            return BASE_MODEL_VERSION
+        return serving if asked or serving != collection.model_version else None
 
-    def _source(self, collection: Collection) -> EncoderSource | None:
+    async def _target(self, collection: Collection, asked: int | None) -> tuple[EncoderSource | None, int]:
+        """What is to make the vectors, and the version to serve with them.
+
+        That is the version asked for, else the one that serves now, on the index that it goes with; the base version
+        where the plugin names another encoder than the one that it was trained from.
+        """
+        version = asked or collection.model_version
         encoder = self._collections.plugin_of(collection).encoder
-        return encoder.build() if encoder else None
+        plain = encoder.build() if encoder else None
+        if version == BASE_MODEL_VERSION or plain is None:
+            return plain, version
+        model = await self._models.get(collection, version)
+        if model.root or model.encoder:
+            fits = (model.root or model.encoder) == plain.key
+        else:  # of an older schema
+            fits = collection.encoder in (None, plain)
+        if not fits:
+            return plain, BASE_MODEL_VERSION
+        return await self._models.own_index(collection, version) or plain, version
 
 
 def _on(collection: Collection, index: IndexVersion) -> Collection:
@@ -264,7 +286,3 @@ def _on(collection: Collection, index: IndexVersion) -> Collection:
     return replace(
         collection, index_version=index.version, dimensions=index.dimensions, raised_ef_search=None, trusted_depth=None
     )
-
-
-def _changes_encoder(collection: Collection, source: EncoderSource | None) -> bool:
-    return collection.encoder is not None and collection.encoder != source

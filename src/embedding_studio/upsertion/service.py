@@ -166,8 +166,7 @@ class UpsertionService:
         """
         collection = await self._collections.current(name)
         if model_version is not None:
-            await self._models.adapter(collection, model_version)
-            self._reindexer.refuse_other_encoder(collection, model_version)
+            await self._reindexer.refuse_other_encoder(collection, model_version)
         if await self._versions.is_building(collection):
             raise ReindexRunsError(name)
         payload: dict[str, object] = {"model_version": model_version, "share": share}

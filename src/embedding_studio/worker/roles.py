@@ -1,9 +1,13 @@
 """Which role handles which jobs. A role loads only what it runs: torch belongs to `finetune` alone."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from embedding_studio.bootstrap import Container
 from embedding_studio.tasks import Handler, Job
+
+if TYPE_CHECKING:
+    from embedding_studio.fine_tuning.championing import Championing
 
 __all__ = ["ROLES", "Role"]
 
@@ -26,31 +30,71 @@ def _upsert(container: Container) -> Mapping[Job, Handler]:
 def _inference(container: Container) -> Mapping[Job, Handler]:
     from embedding_studio.inference.actors import handlers
 
-    return handlers(container.deployments)
+    return handlers(_championing(container).after(container.deployer.run))
 
 
 def _finetune(container: Container) -> Mapping[Job, Handler]:
-    from embedding_studio.fine_tuning.actors import FineTuner, handlers
+    from embedding_studio.fine_tuning.actors import FineTuner, Judge, handlers
+    from embedding_studio.fine_tuning.child import TrainingProcess
     from embedding_studio.fine_tuning.dataset import DatasetReader
     from embedding_studio.fine_tuning.evaluation import Evaluator
-    from embedding_studio.fine_tuning.experiment_log import ExperimentLog
-    from embedding_studio.fine_tuning.training import Trainer
+    from embedding_studio.fine_tuning.learning import Learner
+    from embedding_studio.fine_tuning.materials import MaterialsReader
+    from embedding_studio.fine_tuning.preview import Previewer
+    from embedding_studio.fine_tuning.training import AdapterTrainer, EncoderTrainer
 
-    settings = container.settings
+    settings, threads = container.settings.fine_tuning, container.settings.inference.bulk_threads
+    reader = MaterialsReader(embeddings=container.embeddings, items=container.items, preparers=container.preparers)
+    championing = _championing(container)
     return handlers(
         FineTuner(
             collections=container.collections,
-            items=container.items,
-            embeddings=container.embeddings,
             models=container.models,
             deployments=container.deployments,
             datasets=DatasetReader(clickstream=container.clickstream, items=container.items),
-            trainer=Trainer(
-                embeddings=container.embeddings, items=container.items, threads=settings.inference.bulk_threads
+            reader=reader,
+            learner=Learner(
+                adapters=AdapterTrainer(threads=threads),
+                encoders=EncoderTrainer(
+                    reader=reader,
+                    models=container.models,
+                    process=TrainingProcess(settings.launcher),
+                    threads=threads,
+                    memory=settings.memory,
+                ),
+                models=container.models,
+                work=settings.work,
+                seconds=settings.seconds,
             ),
-            evaluator=Evaluator(container.searches),
-            log=ExperimentLog(tracking_uri=settings.mlflow.tracking_uri, artifacts=settings.mlflow.artifacts),
+            judge=Judge(
+                items=container.items,
+                embeddings=container.embeddings,
+                evaluator=Evaluator(container.searches),
+                previewer=Previewer(
+                    reader=reader,
+                    items=container.items,
+                    collections=container.collections,
+                    threads=threads,
+                    sample=settings.recall_items,
+                ),
+                threads=threads,
+            ),
+            items=container.items,
+            log=championing.log,
+            championing=championing,
         )
+    )
+
+
+def _championing(container: Container) -> "Championing":
+    from embedding_studio.fine_tuning.championing import Championing
+    from embedding_studio.fine_tuning.experiment_log import ExperimentLog
+
+    settings = container.settings.mlflow
+    return Championing(
+        collections=container.collections,
+        models=container.models,
+        log=ExperimentLog(tracking_uri=settings.tracking_uri, artifacts=settings.artifacts),
     )
 
 

@@ -132,7 +132,7 @@ async def test_a_rollback_does_not_go_back_to_what_is_broken(studio: Studio, col
     await deploy(studio, second)
     serving = await results(studio)
     (studio.container.settings.objects / f"models/{collection.id}/{first}/adapter.safetensors").unlink()
-    studio.container.models._adapters.clear()
+    studio.container.models._loaded.clear()
     assert (await roll_back(studio))["state"] == "failed"
     assert await results(studio) == serving
 

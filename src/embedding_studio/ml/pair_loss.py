@@ -1,0 +1,182 @@
+"""From a batch of texts to its loss: what the trainer calls."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from embedding_studio.ml.job import EncoderData
+from embedding_studio.ml.objectives import Facts, Objective
+
+__all__ = ["PairLoss", "Teaching"]
+
+Features = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Teaching:
+    """What a teacher says of training pairs.
+
+    Attributes:
+        negatives: Another item of each pair's query, int64 (pairs,).
+        margins: By how much it prefers the pair's item, float32 (pairs,).
+    """
+
+    negatives: Tensor
+    margins: Tensor
+
+
+class PairLoss(nn.Module):
+    """Encodes what is to be encoded of a batch and asks the objective.
+
+    The texts of items are encoded where they come with the batch; else their vectors are taken as the index holds them.
+    With `chunk`, gradients are cached (Gao et al. 2021): the vectors of the whole batch are computed without a graph,
+    and the graph is built again for a few texts at a time, so that the batch may be larger than memory allows.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        data: EncoderData,
+        objective: Objective,
+        *,
+        teaching: Teaching | None = None,
+        chunk: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self._objective = objective
+        self._chunk = chunk
+        self._items = len(data.item_vectors)
+        clicked = np.unique(data.train.query * self._items + data.train.item)
+        arrays = {
+            "query": data.train.query,
+            "item": data.train.item,
+            "weight": data.train.weight,
+            "gain": data.gains,
+            "clicked": clicked,
+            "vectors": data.item_vectors,
+            "start": data.start,
+            "down": data.down,
+            "up": data.up,
+        }
+        for name, array in arrays.items():
+            self.register_buffer(f"_{name}", torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
+        self._teaching = teaching
+
+    def forward(self, sentence_features: Iterable[Features], labels: Tensor) -> Tensor:
+        """The loss of the batch.
+
+        Args:
+            sentence_features: Tokens of the queries, and of the items where those are encoded.
+            labels: The training pairs' rows, (pairs,).
+        """
+        features = list(sentence_features)
+        if self._chunk is None:
+            return self._loss([self._encode(one) for one in features], labels)
+        return self._cached(features, labels)
+
+    def _encode(self, features: Features) -> Tensor:
+        vectors: Tensor = self.model(features)["sentence_embedding"]
+        return vectors
+
+    def _loss(self, vectors: list[Tensor], rows: Tensor) -> Tensor:
+        queries = self._adapted(normalize(vectors[0].float(), dim=1))
+        frozen = self._buffer("vectors")[self._buffer("item")[rows]]
+        encoded = len(vectors) > 1
+        items = normalize(vectors[1].float(), dim=1) if encoded else frozen
+        return self._objective(queries, items, self._facts(rows, frozen if encoded else None))
+
+    def _facts(self, rows: Tensor, start_items: Tensor | None) -> Facts:
+        query, item = self._buffer("query")[rows], self._buffer("item")[rows]
+        taught = self._teaching
+        here = rows.to("cpu")
+        return Facts(
+            weight=self._buffer("weight")[rows],
+            gain=self._buffer("gain")[rows],
+            masked=self._clicked_too(query, item),
+            start=self._buffer("start")[query],
+            start_items=start_items,
+            negatives=self._buffer("vectors")[taught.negatives[here].to(rows.device)] if taught else None,
+            margins=taught.margins[here].to(rows.device) if taught else None,
+        )
+
+    def _clicked_too(self, query: Tensor, item: Tensor) -> Tensor:
+        """Which of the batch's items are other clicked ones of the same query, and so no negatives."""
+        clicked = torch.isin(query[:, None] * self._items + item[None, :], self._buffer("clicked"))
+        return clicked & ~torch.eye(len(query), dtype=torch.bool, device=query.device)
+
+    def _adapted(self, queries: Tensor) -> Tensor:
+        down, up = self._buffer("down"), self._buffer("up")
+        return normalize(queries + queries @ down.T @ up.T, dim=1) if len(down) else queries
+
+    def _cached(self, features: list[Features], rows: Tensor) -> Tensor:
+        chunks = [list(_chunks(one, self._chunk or len(rows))) for one in features]
+        states: list[list[Callable[[], Tensor]]] = []
+        leaves: list[Tensor] = []
+        for side in chunks:
+            vectors, again = zip(*(self._without_graph(chunk) for chunk in side), strict=True)
+            leaves.append(torch.cat(vectors).requires_grad_())
+            states.append(list(again))
+        if not torch.is_grad_enabled():
+            return self._loss(leaves, rows)
+        loss = self._loss(leaves, rows)
+        gradients = torch.autograd.grad(loss, leaves)
+        surrogate = _Surrogate(states, gradients)
+        finished = loss.detach().requires_grad_()
+        finished.register_hook(surrogate.backward)  # type: ignore[no-untyped-call]  # torch has not typed it
+        return finished
+
+    def _without_graph(self, features: Features) -> tuple[Tensor, Callable[[], Tensor]]:
+        """The vectors, and what computes them again with a graph and the same dropout."""
+        device = next(iter(features.values())).device
+        devices = [device] if device.type == "cuda" else []
+        state = torch.get_rng_state(), torch.cuda.get_rng_state(device) if devices else None
+        with torch.no_grad():
+            vectors = self._encode(dict(features))
+
+        def again() -> Tensor:
+            with torch.random.fork_rng(devices=devices), torch.enable_grad():
+                torch.set_rng_state(state[0])
+                if state[1] is not None:
+                    torch.cuda.set_rng_state(state[1], device)
+                return self._encode(dict(features))
+
+        return vectors, again
+
+    def _buffer(self, name: str) -> Tensor:
+        tensor: Tensor = getattr(self, f"_{name}")
+        return tensor
+
+
+class _Surrogate:
+    """Carries the gradients of vectors on into the weights, chunk by chunk."""
+
+    def __init__(self, again: list[list[Callable[[], Tensor]]], gradients: tuple[Tensor, ...]) -> None:
+        self._again = again
+        self._gradients = gradients
+
+    def backward(self, scale: Tensor) -> None:
+        """Called once the loss's own gradient is known."""
+        for chunks, gradient in zip(self._again, self._gradients, strict=True):
+            start = 0
+            for encode in chunks:
+                with torch.enable_grad():
+                    vectors = encode()
+                    own = gradient[start : start + len(vectors)]
+                    torch.autograd.backward((vectors * own).sum() * scale)
+                start += len(vectors)
+
+
+def _chunks(features: Mapping[str, Any], size: int) -> Iterable[Features]:
+    rows = len(features["input_ids"])
+    for start in range(0, rows, size):
+        yield {
+            name: value[start : start + size] if isinstance(value, Tensor) and len(value) == rows else value
+            for name, value in features.items()
+        }
