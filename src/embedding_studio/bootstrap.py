@@ -19,6 +19,7 @@ from embedding_studio.inference import (
     DeploymentService,
     EmbeddingService,
     Encoders,
+    Fetcher,
     ModelRepository,
     ModelService,
     ModelVersion,
@@ -31,10 +32,10 @@ from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
 from embedding_studio.search import Asking, Explorer, Rankers, RecallMeter, Retriever, SearchService, Windows
 from embedding_studio.settings import Settings
-    Fetcher,
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
     Deleter,
+    Deployer,
     Embedder,
     Indexer,
     Ingester,
@@ -47,7 +48,6 @@ from embedding_studio.upsertion import (
 )
 from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexVersions, ItemStore
 
-    Deployer,
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
 _DOCUMENTS = (Task, IdempotencyKey, Session, Event, ModelVersion)
@@ -161,6 +161,7 @@ class Container:
             catalog=self.catalog,
             objects=ObjectFolder(self.settings.objects),
             clock=self.clock,
+            encoders=self.encoders,
         )
 
     @cached_property
@@ -174,6 +175,15 @@ class Container:
             models=self.models,
             tasks=self.tasks,
             seen_within=self.settings.vector_store.seen_within,
+        )
+
+    @cached_property
+    def deployer(self) -> Deployer:
+        return Deployer(
+            collections=self.collections,
+            models=self.models,
+            deployments=self.deployments,
+            reindexer=self.reindexer,
         )
 
     @cached_property
@@ -207,7 +217,6 @@ class Container:
         return Embedder(items=self.items, embeddings=self.embeddings)
 
     @cached_property
-            encoders=self.encoders,
     def indexer(self) -> Indexer:
         return Indexer(
             pool=self.pool,
@@ -223,15 +232,6 @@ class Container:
     @cached_property
     def optimizer(self) -> Optimizer:
         return Optimizer(pool=self.pool, collections=self.collections, tasks=self.tasks, indexes=self.indexes)
-    @cached_property
-    def deployer(self) -> Deployer:
-        return Deployer(
-            collections=self.collections,
-            models=self.models,
-            deployments=self.deployments,
-            reindexer=self.reindexer,
-        )
-
 
     @cached_property
     def ingester(self) -> Ingester:
@@ -252,6 +252,7 @@ class Container:
             preparers=self.preparers,
             embedder=self.embedder,
             indexes=self.indexes,
+            models=self.models,
             settings=self.settings.upsertion,
             store_settings=self.settings.vector_store,
         )
@@ -301,7 +302,6 @@ async def open_container(
             )
             working = container.plugins.working()
             await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
-            models=self.models,
             yield container
             await container.meter.close()
         finally:
