@@ -11,7 +11,11 @@ from embedding_studio.clickstream import (
     ClickstreamRepository,
     ClickstreamService,
     Event,
+    EventDoctor,
     ForgettingService,
+    IntakeDay,
+    QualityService,
+    Reporting,
     Session,
 )
 from embedding_studio.fine_tuning import FineTuningService
@@ -50,7 +54,7 @@ from embedding_studio.vector_store import Catalog, CollectionService, Indexes, I
 
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
-_DOCUMENTS = (Task, IdempotencyKey, Session, Event, ModelVersion)
+_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion)
 
 
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
@@ -81,6 +85,7 @@ class Container:
         self._task_repository = TaskRepository()
         self._model_repository = ModelRepository()
         self._clickstream_repository = ClickstreamRepository()
+        self._reporting = Reporting()
 
     @cached_property
     def tasks(self) -> TaskService:
@@ -133,7 +138,12 @@ class Container:
             versions=self.versions,
             plugins=self.plugins,
             dimensions_of=self.encoders.dimensions_of,
-            on_delete=(self._clickstream_repository.delete_of, self.models.delete_of, self.tasks.delete_of),
+            on_delete=(
+                self._clickstream_repository.delete_of,
+                self._reporting.delete_of,
+                self.models.delete_of,
+                self.tasks.delete_of,
+            ),
             settings=self.settings.vector_store,
         )
 
@@ -141,10 +151,19 @@ class Container:
     def clickstream(self) -> ClickstreamService:
         return ClickstreamService(
             repository=self._clickstream_repository,
+            reporting=self._reporting,
             collections=self.collections,
             clock=self.clock,
             settings=self.settings.clickstream,
         )
+
+    @cached_property
+    def event_doctor(self) -> EventDoctor:
+        return EventDoctor(reporting=self._reporting, collections=self.collections, clock=self.clock)
+
+    @cached_property
+    def quality(self) -> QualityService:
+        return QualityService(reporting=self._reporting, collections=self.collections, clock=self.clock)
 
     @cached_property
     def forgetting(self) -> ForgettingService:

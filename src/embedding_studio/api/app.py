@@ -18,7 +18,7 @@ from embedding_studio.api.metrics import count_requests
 from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
-from embedding_studio.clickstream.http import ClickstreamController, UbiController
+from embedding_studio.clickstream.http import ClickstreamController, ReportController, UbiController
 from embedding_studio.fine_tuning.http import FineTuningController
 from embedding_studio.inference.http import ModelController
 from embedding_studio.search.http import SearchController
@@ -38,6 +38,7 @@ _CONTROLLERS = (
     ContentController,
     SearchController,
     ClickstreamController,
+    ReportController,
     UbiController,
     TaskController,
     FineTuningController,
@@ -50,9 +51,11 @@ _SERVICES = (
     "collections",
     "deployments",
     "embeddings",
+    "event_doctor",
     "fine_tuning",
     "forgetting",
     "models",
+    "quality",
     "searches",
     "tasks",
     "upsertion",

@@ -2,9 +2,15 @@
 
 from embedding_studio.clickstream.domain import Answer, AnsweredSession, EventType, NewEvent, RejectedEvent, Shown
 from embedding_studio.clickstream.errors import SessionExistsError, SessionNotFoundError
+from embedding_studio.clickstream.event_doctor import EventDoctor, EventReport
+from embedding_studio.clickstream.findings import EventFinding
 from embedding_studio.clickstream.forgetting import ForgettingService, OnForget, TrainedSince
+from embedding_studio.clickstream.intake import IntakeDay
 from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.quality import QualityService
+from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
+from embedding_studio.clickstream.schemas import ExportedSession
 from embedding_studio.clickstream.service import (
     Accepted,
     ClickstreamService,
@@ -23,14 +29,21 @@ __all__ = [
     "ClickstreamService",
     "ClickstreamSettings",
     "Event",
+    "EventDoctor",
+    "EventFinding",
+    "EventReport",
     "EventType",
+    "ExportedSession",
     "ForgettingService",
+    "IntakeDay",
     "NewEvent",
     "NewSession",
     "OnEvents",
     "OnForget",
     "OnIrrelevant",
+    "QualityService",
     "RejectedEvent",
+    "Reporting",
     "Session",
     "SessionExistsError",
     "SessionNotFoundError",

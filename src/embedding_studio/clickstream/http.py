@@ -9,7 +9,10 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from embedding_studio.clickstream.event_doctor import EventDoctor, EventReport
 from embedding_studio.clickstream.forgetting import ForgettingService
+from embedding_studio.clickstream.quality import Quality, QualityService
+from embedding_studio.clickstream.reporting import Bucket
 from embedding_studio.clickstream.schemas import (
     EventBatch,
     EventsAccepted,
@@ -27,7 +30,7 @@ from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import read_time
 from embedding_studio.tasks import Accepted, Idempotency
 
-__all__ = ["ClickstreamController", "UbiController"]
+__all__ = ["ClickstreamController", "ReportController", "UbiController"]
 
 _MAX_BODY = 2_000_000  # also as a MongoDB document, in which `1,` takes thirteen bytes, this is under 16 MB
 _Documents = Annotated[list[Document], msgspec.Meta(min_length=1, max_length=1000)]
@@ -143,6 +146,40 @@ class UbiController(Controller):
 
 def _time(text: str | None, name: str) -> datetime | None:
     return None if text is None else read_time(text, name)
+
+
+class ReportController(Controller):
+    """What sessions and events say, read over time."""
+
+    path = "/api/v1/collections/{name:str}"
+    tags = ("reports",)
+
+    @get("/quality")
+    async def get_quality(
+        self,
+        quality: NamedDependency[QualityService],
+        name: FromPath[str],
+        since: FromQuery[str | None] = None,
+        until: FromQuery[str | None] = None,
+        bucket: FromQuery[Bucket] = "day",
+    ) -> Quality:
+        """See how well searches were answered, by time, model version and variant."""
+        return await quality.of(
+            name,
+            since=None if since is None else read_time(since, "since"),
+            until=None if until is None else read_time(until, "until"),
+            bucket=bucket,
+        )
+
+    @get("/events/doctor")
+    async def examine_events(
+        self,
+        event_doctor: NamedDependency[EventDoctor],
+        name: FromPath[str],
+        since: FromQuery[str | None] = None,
+    ) -> EventReport:
+        """See whether events come as they should, and which field of theirs is wrong."""
+        return await event_doctor.examine(name, since=None if since is None else read_time(since, "since"))
 
 
 def _cursor(last: Mapping[str, Any]) -> str:

@@ -55,6 +55,7 @@ class Session(Document):
 
     Attributes:
         mode: How it was searched here, or `external`.
+        shown_before: How many results the pages before it showed.
         has_events: Whether an event was ever accepted; set just before the event is written.
         irrelevant_at: Since when it teaches nothing.
     """
@@ -70,6 +71,7 @@ class Session(Document):
     model_version: int | None = None
     index_version: int | None = None
     variant: str | None = None
+    shown_before: int = 0
     created_at: datetime
     has_events: bool = False
     irrelevant_at: datetime | None = None

@@ -118,23 +118,22 @@ class ClickstreamRepository:
             for session in found
         }
 
-    async def add_events(self, events: Sequence[dict[str, Any]]) -> int:
-        """Insert the events that are not there yet; returns how many those were.
+    async def add_events(self, events: Sequence[dict[str, Any]]) -> set[str]:
+        """Insert the events that are not there yet; returns the ids of these.
 
         Their sessions are marked before: after a crash between the two, a session may be marked without an event.
         """
         if not events:
-            return 0
+            return set()
         sessions = sorted({event["session_id"] for event in events})
         unmarked = {"_id": {"$in": sessions}, "has_events": {"$ne": True}}
         await Session.get_pymongo_collection().update_many(unmarked, {"$set": {"has_events": True}})
         try:
             answer = await Event.get_pymongo_collection().insert_many(events, ordered=False)
         except BulkWriteError as error:
-            if any(failure["code"] != _DUPLICATE_KEY for failure in error.details["writeErrors"]):
-                raise
-            return int(error.details["nInserted"])
-        return len(answer.inserted_ids)
+            known = _duplicates(error)
+            return {event["_id"] for index, event in enumerate(events) if index not in known}
+        return set(answer.inserted_ids)
 
     async def mark_irrelevant(self, session_id: str, at: datetime) -> None:
         """Remember that the session teaches nothing since then, or earlier."""

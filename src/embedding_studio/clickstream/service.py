@@ -1,10 +1,13 @@
 """Recording sessions and events, and reading them for learning."""
 
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from pymongo.errors import PyMongoError
 
 from embedding_studio.clickstream.domain import (
     Answer,
@@ -17,7 +20,9 @@ from embedding_studio.clickstream.domain import (
     rejection,
 )
 from embedding_studio.clickstream.errors import SessionExistsError, SessionNotFoundError
+from embedding_studio.clickstream.intake import Tallies, tally
 from embedding_studio.clickstream.models import Event, Session, packed
+from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.clickstream.settings import ClickstreamSettings
 from embedding_studio.clickstream.timeline import Place, Span
@@ -27,6 +32,8 @@ from embedding_studio.kernel.time import Clock
 from embedding_studio.vector_store import CollectionNotFoundError, CollectionService
 
 __all__ = ["Accepted", "ClickstreamService", "NewSession", "OnEvents", "OnIrrelevant"]
+
+logger = logging.getLogger(__name__)
 
 OnEvents = Callable[[str, Sequence[str]], Awaitable[None]]
 """Told of a collection's sessions that were sent events, after these were written; perhaps of the same ones again."""
@@ -43,6 +50,7 @@ class NewSession:
         query: What was asked, under `text` or `vector`: numbers that float32 can hold, or an array of it.
         mode: How it was searched, or `external` where it was served elsewhere and did not tell.
         began: When, if not now.
+        shown_before: How many results the pages before this one showed.
     """
 
     collection: str
@@ -56,6 +64,7 @@ class NewSession:
     index_version: int | None
     variant: str | None = None
     began: datetime | None = None
+    shown_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class ClickstreamService:
         self,
         *,
         repository: ClickstreamRepository,
+        reporting: Reporting,
         collections: CollectionService,
         clock: Clock,
         settings: ClickstreamSettings,
@@ -81,6 +91,7 @@ class ClickstreamService:
         on_irrelevant: Sequence[OnIrrelevant] = (),
     ) -> None:
         self._repository = repository
+        self._reporting = reporting
         self._collections = collections
         self._clock = clock
         self._limits = Limits(
@@ -134,9 +145,11 @@ class ClickstreamService:
         """Write the events that answer a session, each `event_id` once however often it is sent."""
         showings = await self._repository.showings(sorted({event.session_id for event in events}))
         documents, rejected = self._sorted_out(events, showings)
-        inserted = await self._repository.add_events(list(documents.values()))
+        written = await self._repository.add_events(list(documents.values()))
         await self._tell({event["session_id"]: event["collection"] for event in documents.values()})
-        return Accepted(inserted, len(events) - len(rejected) - inserted, rejected)
+        now = self._clock()
+        await self._count(tally(events, showings, rejected, written=written, now=now), now)
+        return Accepted(len(written), len(events) - len(rejected) - len(written), rejected)
 
     async def get(self, session_id: str) -> tuple[Session, list[Event]]:
         """A session with its events.
@@ -237,6 +250,13 @@ class ClickstreamService:
                 taken[event.session_id] += 1
         return documents, rejected
 
+    async def _count(self, tallies: Tallies, now: datetime) -> None:
+        """Count what came in; if that fails, what was written stays written."""
+        try:
+            await self._reporting.count(tallies, now)
+        except PyMongoError:
+            logger.exception("events were accepted but not counted")
+
     async def _tell(self, collections: Mapping[str, str]) -> None:
         """Tell of sessions, given the collection of each."""
         for name in sorted(set(collections.values())):
@@ -287,6 +307,7 @@ def _session_document(session_id: str, session: NewSession, began: datetime) -> 
         "model_version": session.model_version,
         "index_version": session.index_version,
         "variant": session.variant,
+        "shown_before": session.shown_before or None,
     }
     return {
         "_id": session_id,

@@ -88,9 +88,10 @@ class SearchService:
                 facets=await self._facets(collection, request.facets, query),
                 steps=way.processed.steps if way.processed else (),
             )
-        return (
-            replace(found, session_id=await self._record(collection, request, query, found)) if request.track else found
-        )
+        if not request.track:
+            return found
+        session_id = await self._record(collection, request, query, found, shown_before=start.shown)
+        return replace(found, session_id=session_id)
 
     async def count(self, name: str, request: SearchRequest) -> Total:
         """How many items a search would find over all its pages; counted to the end."""
@@ -156,7 +157,9 @@ class SearchService:
         async with self._pool.acquire() as connection:
             return await count_facets(connection, collection, query, paths)
 
-    async def _record(self, collection: Collection, request: SearchRequest, query: Query, found: Found) -> str | None:
+    async def _record(
+        self, collection: Collection, request: SearchRequest, query: Query, found: Found, *, shown_before: int
+    ) -> str | None:
         session = NewSession(
             collection=collection.name,
             query=_recorded(request, query),
@@ -170,6 +173,7 @@ class SearchService:
             mode=found.mode or "listing",
             model_version=found.model_version,
             index_version=found.index_version,
+            shown_before=shown_before,
         )
         try:
             return await self._clickstream.record(session)
