@@ -10,8 +10,7 @@ not be told apart. It falls or stays; where clicks do not fall with the position
 good items, one for all. s is how ready the people who ask this query are to click at all, seen from its other items.
 
 How probable a good item is before any click is free for each position: a ranker puts good items to the top, and without
-that the curve would take the ranker's merit for people's laziness. It also depends on how many good items the query
-seems to have besides: some queries have one answer, others many.
+that the curve would take the ranker's merit for people's laziness.
 
 It is the position-based model (Craswell et al. 2008) with a latent class for relevance, fitted by EM (Dempster et al.
 1977; for clicks Wang et al. 2018). Shown repeatedly, good items stand out of their position's rate as overdispersion,
@@ -30,7 +29,7 @@ import numpy.typing as npt
 
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["Around", "ClickModel", "Evidence", "Trials", "fit_clicks"]
+__all__ = ["ClickModel", "Evidence", "Trials", "fit_clicks"]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -43,10 +42,8 @@ _BACKGROUND_TRIALS = 20.0
 _PRIOR_PAIRS = 10.0
 """Pairs of the mean prior that every position starts with."""
 _START_LIFT, _START_PRIOR = 3.0, 0.1
-_OTHERS = (0.1, 0.5, 1.5)
-"""Where classes of how many other good items a query seems to have begin, but for the first."""
 _PARAMETERS = 5
-"""That the good class adds: λ, and of the prior level, slope and what others say; its other differences are shrunk."""
+"""That the good class adds: λ, and of the prior level, slope and some freedom; the rest of it is shrunk away."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +94,7 @@ class ClickModel:
         background: b, float64 (positions,).
         lift: λ, from 1.
         usual: Lift of the mean item that was shown, from 1 to λ.
-        prior: Probability of a good item before any click, by position and class of other good items, float64
-            (positions, classes).
+        prior: Probability of a good item before any click, float64 (positions,).
         certainty: Probability that there are good items at all, from 0 to 1.
     """
 
@@ -120,48 +116,34 @@ class ClickModel:
         """
         return good * (1 - self.usual / self.lift) * self.certainty
 
-    def posterior(self, trials: Trials, around: "Around") -> Floats:
+    def posterior(self, trials: Trials, readiness: Floats) -> Floats:
         """Probability of the good class, float64 (pairs,).
 
         Another click raises it or leaves it, and another time shown without a click lowers it or leaves it.
 
         Args:
             trials: Of the pairs.
-            around: What the query's other items say.
+            readiness: s of each pair's query, float64 (pairs,).
         """
-        other, good = self._log_likelihoods(trials, around)
-        return 1 / (1 + np.exp(-np.clip(self._log_odds(trials, around) + good - other, -50, 50)))
+        other, good = self._log_likelihoods(trials, readiness)
+        return 1 / (1 + np.exp(-np.clip(self._log_odds(trials) + good - other, -50, 50)))
 
-    def log_likelihood(self, trials: Trials, around: "Around") -> float:
+    def log_likelihood(self, trials: Trials, readiness: Floats) -> float:
         """Of all trials."""
-        other, good = self._log_likelihoods(trials, around)
+        other, good = self._log_likelihoods(trials, readiness)
         if self.lift == 1:
             return float(other.sum())
-        odds = self._log_odds(trials, around)
+        odds = self._log_odds(trials)
         return float((np.logaddexp(odds + good, other) - np.logaddexp(odds, 0)).sum())
 
-    def _log_likelihoods(self, trials: Trials, around: "Around") -> tuple[Floats, Floats]:
-        rate = around.readiness[trials.pair] * self.background[trials.position]
+    def _log_likelihoods(self, trials: Trials, readiness: Floats) -> tuple[Floats, Floats]:
+        rate = readiness[trials.pair] * self.background[trials.position]
         return _bernoulli(trials, rate), _bernoulli(trials, self.lift * rate)
 
-    def _log_odds(self, trials: Trials, around: "Around") -> Floats:
+    def _log_odds(self, trials: Trials) -> Floats:
         """Of the good class before any click: the mean of the positions' priors, by how often each was held."""
-        prior = self.prior[trials.position, around.others[trials.pair]]
-        prior = trials.by_pair(trials.shown * prior) / trials.by_pair(trials.shown)
+        prior = trials.by_pair(trials.shown * self.prior[trials.position]) / trials.by_pair(trials.shown)
         return np.log(prior) - np.log1p(-prior)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Around:
-    """What of a pair's query is seen from the query's other pairs.
-
-    Attributes:
-        readiness: s, above 0, float64 (pairs,).
-        others: Class of how many of them seem to be good, from 0, int64 (pairs,).
-    """
-
-    readiness: Floats
-    others: Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,12 +152,12 @@ class Evidence:
 
     Attributes:
         good: Probability of the good class, float64 (pairs,).
-        around: What it was seen beside.
+        readiness: s of each pair's query, seen from the query's other pairs, float64 (pairs,).
     """
 
     model: ClickModel
     good: Floats
-    around: Around
+    readiness: Floats
 
     @property
     def weight(self) -> Floats:
@@ -195,8 +177,6 @@ def fit_clicks(trials: Trials) -> Evidence:
     without.run()
     fitting = _Fitting(trials, has_good=True)
     fitting.run()
-    fitting.look_around()
-    fitting.run()
     margin = fitting.likelihood - without.likelihood - 0.5 * _PARAMETERS * log(len(trials.query))
     return fitting.evidence(certainty=1 / (1 + exp(-max(-50.0, min(50.0, margin)))))
 
@@ -214,9 +194,9 @@ class _Fitting:
         self._has_good = has_good
         self._clicked = trials.by_pair(trials.clicked)
         pairs, positions = len(trials.query), int(trials.position.max()) + 1
-        self._around = Around(np.ones(pairs), np.zeros(pairs, np.int64))
+        self._readiness = np.ones(pairs)
         self._good = np.full(pairs, _START_PRIOR if has_good else 0.0)
-        prior = np.full((positions, len(_OTHERS) + 1), _START_PRIOR)
+        prior = np.full(positions, _START_PRIOR)
         self._model = ClickModel(np.ones(positions), _START_LIFT if has_good else 1.0, 1.0, prior, 1.0)
         self._model = replace(self._model, background=self._background())
 
@@ -224,25 +204,20 @@ class _Fitting:
         """Go on until a step changes nothing any more."""
         before = -inf
         for _ in range(_MOST_STEPS):
-            self._around = Around(self._ready(), self._around.others)
-            self.likelihood = self._model.log_likelihood(self._trials, self._around)
+            self._readiness = self._ready()
+            self.likelihood = self._model.log_likelihood(self._trials, self._readiness)
             if self._has_good:
-                self._good = self._model.posterior(self._trials, self._around)
+                self._good = self._model.posterior(self._trials, self._readiness)
             if abs(self.likelihood - before) <= _TOLERANCE * abs(self.likelihood):
                 return
             before = self.likelihood
             self._model = ClickModel(self._background(), self._lift(), 1.0, self._prior(), 1.0)
 
-    def look_around(self) -> None:
-        """Count the other good items of each pair's query, once and for all: counted anew they would feed on itself."""
-        others = self._trials.by_query(self._good)[self._trials.query] - self._good
-        self._around = Around(self._around.readiness, np.digitize(others, _OTHERS))
-
     def evidence(self, *, certainty: float) -> Evidence:
         """What was found."""
         shown = self._trials.by_pair(self._trials.shown)
         usual = float((shown * self._boost()).sum() / shown.sum())
-        return Evidence(replace(self._model, usual=usual, certainty=certainty), self._good, self._around)
+        return Evidence(replace(self._model, usual=usual, certainty=certainty), self._good, self._readiness)
 
     def _ready(self) -> Floats:
         """s: a query's clicks over those expected, without the pair's own, shrunk to 1.
@@ -263,7 +238,7 @@ class _Fitting:
 
     def _background(self) -> Floats:
         trials = self._trials
-        exposed = trials.by_position(trials.shown * (self._around.readiness * self._boost())[trials.pair])
+        exposed = trials.by_position(trials.shown * (self._readiness * self._boost())[trials.pair])
         clicked = trials.by_position(trials.clicked)
         mean = clicked.sum() / exposed.sum()
         exposed, clicked = exposed + _BACKGROUND_TRIALS, clicked + _BACKGROUND_TRIALS * mean
@@ -273,21 +248,15 @@ class _Fitting:
         if not self._has_good:
             return 1.0
         trials = self._trials
-        exposed = trials.by_pair(trials.shown * self._model.background[trials.position]) * self._around.readiness
+        exposed = trials.by_pair(trials.shown * self._model.background[trials.position]) * self._readiness
         expected = float((self._good * exposed).sum())
         return max(1.0, float((self._good * self._clicked).sum()) / expected) if expected else 1.0
 
     def _prior(self) -> Floats:
-        """By position, shrunk to the mean; by position and class, shrunk to the position's."""
         trials = self._trials
-        positions, classes = self._model.prior.shape
-        cell = trials.position * classes + self._around.others[trials.pair]
         share = trials.shown / trials.by_pair(trials.shown)[trials.pair]
-        pairs = _sums(cell, share, positions * classes).reshape(positions, classes)
-        good = _sums(cell, share * self._good[trials.pair], positions * classes).reshape(positions, classes)
-        mean = good.sum() / pairs.sum()
-        of_position = (good.sum(1) + _PRIOR_PAIRS * mean) / (pairs.sum(1) + _PRIOR_PAIRS)
-        prior = (good + _PRIOR_PAIRS * of_position[:, None]) / (pairs + _PRIOR_PAIRS)
+        good, pairs = trials.by_position(share * self._good[trials.pair]), trials.by_position(share)
+        prior = (good + _PRIOR_PAIRS * good.sum() / pairs.sum()) / (pairs + _PRIOR_PAIRS)
         return np.asarray(np.clip(prior, _LEAST, 1 - _LEAST), np.float64)
 
 

@@ -106,7 +106,6 @@ def test_weights_tell_good_items_from_others() -> None:
     right = sum(weight for pair, weight in weights.items() if pair in good)
     assert right > 60
     assert right > 4 * (sum(weights.values()) - right)
-    assert found.dropped["no_better_than_others"] > 0
 
 
 @pytest.mark.parametrize("seed", range(5))
