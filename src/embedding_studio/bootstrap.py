@@ -19,6 +19,14 @@ from embedding_studio.clickstream import (
     Session,
 )
 from embedding_studio.fine_tuning import FineTuningService
+from embedding_studio.improvement import (
+    Announcer,
+    Backlog,
+    Directions,
+    ImprovementService,
+    MemoryRepository,
+    Unlearned,
+)
 from embedding_studio.inference import (
     DeploymentService,
     EmbeddingService,
@@ -34,7 +42,7 @@ from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
-from embedding_studio.search import Asking, Explorer, Rankers, RecallMeter, Retriever, SearchService, Windows
+from embedding_studio.search import Adjuster, Asking, Explorer, Rankers, RecallMeter, Retriever, SearchService, Windows
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
@@ -54,7 +62,7 @@ from embedding_studio.vector_store import Catalog, CollectionService, Indexes, I
 
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
-_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion)
+_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion, Unlearned)
 
 
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
@@ -85,6 +93,7 @@ class Container:
         self._task_repository = TaskRepository()
         self._model_repository = ModelRepository()
         self._clickstream_repository = ClickstreamRepository()
+        self._backlog = Backlog()
         self._reporting = Reporting()
 
     @cached_property
@@ -112,7 +121,7 @@ class Container:
             service=self.tasks,
             clock=self.clock,
             settings=self.settings.tasks,
-            chores=[tidier.tidy, tidier.optimize_next],
+            chores=[tidier.tidy, tidier.optimize_next, self.announcer.remind],
         )
 
     @cached_property
@@ -140,6 +149,7 @@ class Container:
             dimensions_of=self.encoders.dimensions_of,
             on_delete=(
                 self._clickstream_repository.delete_of,
+                self._backlog.delete_of,
                 self._reporting.delete_of,
                 self.models.delete_of,
                 self.tasks.delete_of,
@@ -155,6 +165,22 @@ class Container:
             collections=self.collections,
             clock=self.clock,
             settings=self.settings.clickstream,
+            on_events=(self.announcer.tell,),
+            on_irrelevant=(self.improvement.forget_session,),
+        )
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        return Announcer(backlog=self._backlog, queue=self.queue, clock=self.clock)
+
+    @cached_property
+    def improvement(self) -> ImprovementService:
+        return ImprovementService(
+            memories=MemoryRepository(self.pool),
+            backlog=self._backlog,
+            sessions=self._clickstream_repository,
+            directions=Directions(embeddings=self.embeddings, items=self.items),
+            collections=self.collections,
         )
 
     @cached_property
@@ -171,6 +197,7 @@ class Container:
             repository=self._clickstream_repository,
             tasks=self.tasks,
             trained_since=self._model_repository.trained_since,
+            on_forget=(self.improvement.forget_user,),
         )
 
     @cached_property
@@ -212,12 +239,14 @@ class Container:
     @cached_property
     def searches(self) -> SearchService:
         retriever = Retriever(self.pool, self.settings.vector_store, self.meter)
+        asking = Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items)
         return SearchService(
             pool=self.pool,
             collections=self.collections,
-            asking=Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items),
+            asking=asking,
             retriever=retriever,
             windows=Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock)),
+            adjuster=Adjuster(remembers=self.improvement, asking=asking, retriever=retriever, clock=self.clock),
             explorer=Explorer(),
             items=self.items,
             clickstream=self.clickstream,
@@ -322,6 +351,7 @@ async def open_container(
             working = container.plugins.working()
             await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
             yield container
+            await container.announcer.close()
             await container.meter.close()
         finally:
             encoders.close()

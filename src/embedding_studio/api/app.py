@@ -20,6 +20,7 @@ from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.clickstream.http import ClickstreamController, ReportController, UbiController
 from embedding_studio.fine_tuning.http import FineTuningController
+from embedding_studio.improvement.http import MemoryController
 from embedding_studio.inference.http import ModelController
 from embedding_studio.search.http import SearchController
 from embedding_studio.settings import Settings
@@ -43,6 +44,7 @@ _CONTROLLERS = (
     TaskController,
     FineTuningController,
     ModelController,
+    MemoryController,
     PrometheusController,
 )
 _SERVICES = (
@@ -54,6 +56,7 @@ _SERVICES = (
     "event_doctor",
     "fine_tuning",
     "forgetting",
+    "improvement",
     "models",
     "quality",
     "searches",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import dramatiq
 import redis
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field, SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-__all__ = ["JobQueue", "RedisSettings", "open_broker"]
+__all__ = ["JobQueue", "RedisSettings", "Signal", "open_broker"]
 
 
 class RedisSettings(BaseModel):
@@ -19,6 +20,21 @@ class RedisSettings(BaseModel):
 
     url: SecretStr = Field(description="redis://:password@host:port/0")
     timeout: float = Field(default=5.0, gt=0, description="seconds a command may take")
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A message that is no task: what it tells of can be found out without it, and told again at any time.
+
+    Attributes:
+        name: The actor's.
+        queue: The queue, and so the worker role, that handles it.
+        time_limit: Seconds that handling it may take.
+    """
+
+    name: str
+    queue: str
+    time_limit: float
 
 
 def open_broker(settings: RedisSettings) -> RedisBroker:
@@ -50,6 +66,14 @@ class JobQueue:
         """
         message = dramatiq.Message[None](queue_name=queue, actor_name=kind, args=(task_id,), kwargs={}, options={})
         await self._call(lambda: self._broker.enqueue(message))
+
+    async def signal(self, signal: Signal, about: str) -> None:
+        """Put a signal on its queue.
+
+        Raises:
+            redis.RedisError: The message was not taken.
+        """
+        await self.send(queue=signal.queue, kind=signal.name, task_id=about)
 
     async def ping(self) -> None:
         """Return if Redis answers.

@@ -8,6 +8,7 @@ Example:
         plugin = EmbeddingPlugin(name="books", text=TextTemplate(("{title} by {author}.", "{summary}")))
 """
 
+from embedding_studio.sdk.adjusting import ClickMemory
 from embedding_studio.sdk.cleaning import Normalise, StripHtml
 from embedding_studio.sdk.encoder import DEFAULT_MODEL, ClipEncoder, EncoderSource, SentenceEncoder
 from embedding_studio.sdk.exploration import SwapNeighbours
@@ -68,6 +69,7 @@ __all__ = [
     "Aggregate",
     "BoostPart",
     "CachedSoftmax",
+    "ClickMemory",
     "ClipEncoder",
     "CrossEncoderRerank",
     "DecodeImage",

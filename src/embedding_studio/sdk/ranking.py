@@ -1,9 +1,10 @@
 """How a collection is searched where a request does not say: mode, language, fusion, query processors and rankers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
+from embedding_studio.sdk.adjusting import ClickMemory
 from embedding_studio.sdk.exploration import SwapNeighbours
 from embedding_studio.sdk.rankers import RankerPart
 
@@ -103,6 +104,7 @@ class Ranking:
         depth: Candidates that each half hands over, and that rankers see; at most 1,000.
         query: Processors of queries in words, in this order.
         rankers: Each adds its share to the score of the first candidates; their names differ.
+        adjuster: How what users did lately changes scores; None: not at all.
         exploration: How the order of first pages is varied now and then; None: never.
     """
 
@@ -112,6 +114,7 @@ class Ranking:
     depth: int = 100
     query: Sequence[QueryProcessorPart] = ()
     rankers: Sequence[RankerPart] = ()
+    adjuster: ClickMemory | None = field(default_factory=ClickMemory)
     exploration: SwapNeighbours | None = None
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """Search: what is asked, what is found, and the session that records it."""
 
+from embedding_studio.search.adjusting import Adjuster
 from embedding_studio.search.asking import Asking
-from embedding_studio.search.domain import Found, SearchRequest
+from embedding_studio.search.domain import Found, Order, SearchRequest
 from embedding_studio.search.exploring import Explorer
 from embedding_studio.search.meter import RecallMeter
 from embedding_studio.search.rankers import Rankers
@@ -10,9 +11,11 @@ from embedding_studio.search.service import SearchService
 from embedding_studio.search.window import Windows
 
 __all__ = [
+    "Adjuster",
     "Asking",
     "Explorer",
     "Found",
+    "Order",
     "Rankers",
     "RecallMeter",
     "Retriever",

@@ -1,10 +1,11 @@
 """From what was asked to what PostgreSQL is asked: vectors of texts, images and items, and matches of words."""
 
 import asyncio
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embedding_studio.inference import EmbeddingService
+from embedding_studio.inference import EmbeddingService, OtherEncoderError
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.search.domain import SearchRequest
@@ -23,10 +24,37 @@ from embedding_studio.vector_store import (
     items_with_phrases,
 )
 
-__all__ = ["Asking"]
+__all__ = ["Asked", "Asking", "Plain"]
 
 _PHRASE_MATCHES = 10_000
 """Best matches that are looked at for phrases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A query as its encoder gives it, before an adapter changes it.
+
+    Attributes:
+        space: The encoder; only vectors of one can be compared.
+    """
+
+    space: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as PostgreSQL is asked.
+
+    Attributes:
+        query: What to find, without a page's bounds.
+        matches: What the words match, which a hybrid search finds beside it.
+        plain: None where no vector was needed.
+    """
+
+    query: Query
+    matches: Matches | None = None
+    plain: Plain | None = None
 
 
 class Asking:
@@ -40,16 +68,14 @@ class Asking:
         self._embeddings = embeddings
         self._items = items
 
-    async def query(
-        self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int
-    ) -> tuple[Query, Matches | None]:
-        """What to find, without a page's bounds; and what the words match, which a hybrid search finds beside it.
+    async def query(self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int) -> Asked:
+        """What to find.
 
         Raises:
             InvalidError: The vector, image or item does not fit the collection.
         """
         looking = self._vector(collection, request, plan, model_version)
-        vector, matches = (
+        (vector, plain), matches = (
             await together(looking, self._matches(collection, plan.words)) if plan.words else (await looking, None)
         )
         only = await self._only(collection, plan.words.phrases, matches) if plan.words and matches else None
@@ -62,7 +88,15 @@ class Asking:
             excluded=() if request.item_id is None else (request.item_id,),
             sort=request.sort,
         )
-        return query, matches
+        return Asked(query, matches, plain)
+
+    async def plain(
+        self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int
+    ) -> Plain | None:
+        """The words of a query that is looked up without a vector; None where there are none, or no encoder."""
+        if not request.text or not plan.text or self._embeddings.encoder_of(collection) is None:
+            return None
+        return (await self._vectors_of_text(collection, plan.text, model_version))[1]
 
     async def _matches(self, collection: Collection, words: WordQuery) -> Matches:
         async with self._pool.acquire() as connection:
@@ -76,17 +110,31 @@ class Asking:
 
     async def _vector(
         self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int
-    ) -> Vector | None:
+    ) -> tuple[Vector | None, Plain | None]:
         if plan.mode not in {"vector", "hybrid"}:
-            return None
+            return None, None
+        if request.vector is None and request.item_id is None and request.image is None:
+            return await self._vectors_of_text(collection, plan.text or "", model_version)
+        vector = await self._given_vector(collection, request)
+        index = self._embeddings.encoder_of(collection)
+        return vector, Plain(index.key if index else "", vector)
+
+    async def _given_vector(self, collection: Collection, request: SearchRequest) -> Vector:
         if request.vector is not None:
             return checked_vector(request.vector, collection, place="query.vector")
         if request.item_id is not None:
             return await self._vector_of_item(collection, request.item_id)
-        if request.image is not None:
-            return await self._vector_of_image(collection, request.image)
-        vectors = await self._embeddings.embed(collection, [plan.text or ""], "query", model_version=model_version)
-        return np.asarray(vectors[0], np.float32)
+        return await self._vector_of_image(collection, request.image or b"")
+
+    async def _vectors_of_text(self, collection: Collection, text: str, model_version: int) -> tuple[Vector, Plain]:
+        """The vector as the version makes it, and before its adapter."""
+        model = await self._embeddings.model(collection, model_version)
+        index = self._embeddings.encoder_of(collection)
+        if index and model.items.key != index.key:
+            raise OtherEncoderError(model_version)
+        plain = await self._embeddings.embed_queries(replace(model, adapter=None), [text])
+        vectors = model.adapter.apply(plain) if model.adapter else plain
+        return np.asarray(vectors[0], np.float32), Plain(model.queries.key, np.asarray(plain[0], np.float32))
 
     async def _vector_of_item(self, collection: Collection, item_id: str) -> Vector:
         known = await self._items.vectors(collection, [item_id])

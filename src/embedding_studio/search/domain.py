@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,12 +14,15 @@ from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.sdk import Mode
 from embedding_studio.vector_store import FacetValue, Filter, Hit, SortKey, Total, Vector
 
-__all__ = ["MAX_LIMIT", "Candidate", "Found", "PageStart", "Place", "Result", "SearchRequest", "fingerprint"]
+__all__ = ["MAX_LIMIT", "Candidate", "Found", "Order", "PageStart", "Place", "Result", "SearchRequest", "fingerprint"]
 
 MAX_LIMIT = 1000
 """Items of the largest page."""
 
 _MAX_SHOWN = 2**31
+_MAX_MOMENT = 2**52
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIELDS = (str, int, int, int, str, float, str)
 
 Place = tuple[Sequence[Any], float, str]
 """Sort values, distance and id of a hit."""
@@ -74,6 +78,9 @@ class PageStart:
         window: How deep the window is; 0: there is none.
         shown: How many items the pages before showed.
         after: The last hit of the page before, if that came from behind the window.
+        revision: Of the click memory, where that had a say on the first page; 0: it says nothing on any page.
+        moment: Microseconds since 1970: when the first page asked the memory.
+        asker: Tells apart who asks: each user has a memory of their own.
     """
 
     fingerprint: str
@@ -81,32 +88,68 @@ class PageStart:
     window: int = 0
     shown: int = 0
     after: Place | None = None
+    revision: int = 0
+    moment: int = 0
+    asker: str = ""
+
+    @property
+    def asked_at(self) -> datetime:
+        """When the first page asked the memory."""
+        return _EPOCH + timedelta(microseconds=self.moment)
+
+    def remembering(self, revision: int, at: datetime, user_id: str | None) -> "PageStart":
+        """The start of pages on which the memory, as it is now, has a say."""
+        moment = (at - _EPOCH) // timedelta(microseconds=1)
+        return replace(self, revision=revision, moment=moment, asker=_asker(user_id))
 
     def encode(self) -> str:
         """The start as a cursor."""
         values, distance, item_id = self.after or ((), 0.0, "")
         keys = msgspec.json.encode(values).decode()
-        return encode_cursor(self.fingerprint, self.model_version, self.window, self.shown, keys, distance, item_id)
+        memory = (self.revision, self.moment, self.asker) if self.revision else ()
+        return encode_cursor(
+            self.fingerprint, self.model_version, self.window, self.shown, keys, distance, item_id, *memory
+        )
 
     @classmethod
-    def decode(cls, cursor: str, expected: str, *, sorted_by: int = 0) -> "PageStart":
+    def decode(cls, cursor: str, expected: str, *, sorted_by: int = 0, user_id: str | None = None) -> "PageStart":
         """The start that a cursor carries.
 
         Args:
             cursor: As it came.
             expected: Fingerprint of the search.
             sorted_by: How many sort keys the search has.
+            user_id: Who asks.
 
         Raises:
             InvalidError: It is no cursor of this search.
         """
-        fields = decode_cursor(cursor, str, int, int, int, str, float, str)
+        fields, memory = _fields(cursor)
         found, model_version, window, shown, keys, distance, item_id = fields
         values = _values(keys)
         possible = 0 <= window <= MAX_LIMIT and 0 <= shown < _MAX_SHOWN and model_version > 0
         if found != expected or not possible or (item_id and len(values) != sorted_by):
             raise InvalidError.at("cursor", "belongs to another search: query, filter, sort and mode must stay")
-        return cls(found, model_version, window, shown, (tuple(values), distance, item_id) if item_id else None)
+        start = cls(found, model_version, window, shown, (tuple(values), distance, item_id) if item_id else None)
+        if not memory:
+            return start
+        revision, moment, asker = memory
+        if revision < 1 or not 0 <= moment < _MAX_MOMENT or asker != _asker(user_id):
+            raise InvalidError.at("cursor", "belongs to another search: the user must stay")
+        return replace(start, revision=revision, moment=moment, asker=asker)
+
+
+def _fields(cursor: str) -> tuple[list[Any], list[Any]]:
+    """What every cursor says, and what it says of the memory."""
+    try:
+        return decode_cursor(cursor, *_FIELDS), []
+    except InvalidError:
+        fields = decode_cursor(cursor, *_FIELDS, int, int, str)
+        return fields[: len(_FIELDS)], fields[len(_FIELDS) :]
+
+
+def _asker(user_id: str | None) -> str:
+    return hashlib.sha256(user_id.encode()).hexdigest()[:16] if user_id is not None else ""
 
 
 def _values(text: str) -> list[Any]:
@@ -124,18 +167,20 @@ class Candidate:
     """An item on its way to the results; the parts sum to its score.
 
     Attributes:
+        memory: What users chose lately.
         rankers: The share of each ranker, by its name.
     """
 
     hit: Hit
     vector: float = 0.0
     lexical: float = 0.0
+    memory: float = 0.0
     rankers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
         """Higher is better."""
-        return self.vector + self.lexical + sum(self.rankers.values())
+        return self.vector + self.lexical + self.memory + sum(self.rankers.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +214,19 @@ class Found:
     index_version: int
     facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
     steps: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Ids of items in the order in which the pages of a search bring them.
+
+    Attributes:
+        found: The first of all.
+        among: Those of some given items that come at all: what a filter in the words of the query leaves out does not.
+    """
+
+    found: tuple[str, ...]
+    among: tuple[str, ...]
 
 
 def fingerprint(collection_id: int, request: SearchRequest, mode: Mode | None) -> str:

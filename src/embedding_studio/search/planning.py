@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.sdk import EmbeddingPlugin, Fusion, Mode, QueryDraft, RankerPart, SwapNeighbours
+from embedding_studio.sdk import ClickMemory, EmbeddingPlugin, Fusion, Mode, QueryDraft, RankerPart, SwapNeighbours
 from embedding_studio.search.domain import SearchRequest
 from embedding_studio.search.processing import Processed, process
 from embedding_studio.vector_store import And, Collection, Filter, WordQuery, parse_words
@@ -24,6 +24,7 @@ class Plan:
         depth: Candidates of each half, and of rankers.
         processed: The query as the processors left it.
         exploration: How the order of the first page is varied; None where it must not be.
+        adjuster: How what users chose lately changes scores.
     """
 
     mode: Mode | None
@@ -35,6 +36,7 @@ class Plan:
     rankers: tuple[RankerPart, ...]
     processed: Processed | None = None
     exploration: SwapNeighbours | None = None
+    adjuster: ClickMemory | None = None
 
     def window_of(self, limit: int) -> int:
         """How deep the window is of a search whose first page has `limit` items; 0: there is none."""
@@ -67,6 +69,7 @@ async def plan(collection: Collection, plugin: EmbeddingPlugin, request: SearchR
         depth=plugin.ranking.depth,
         rankers=tuple(plugin.ranking.rankers) if not request.sort else (),
         processed=processed,
+        adjuster=plugin.ranking.adjuster,
         exploration=plugin.ranking.exploration if mode and not request.sort else None,
     )
 

@@ -160,7 +160,7 @@ class Explanation(msgspec.Struct, omit_defaults=True):
         return cls(
             vector=candidate.vector,
             lexical=candidate.lexical,
-            memory=0.0,
+            memory=candidate.memory,
             ranker=sum(candidate.rankers.values()),
             model_version=model_version,
             rankers=dict(candidate.rankers),

@@ -1,7 +1,8 @@
 """Searching: a request to a plan, a plan to a page, a page to a recorded session."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -11,21 +12,20 @@ from pymongo.errors import PyMongoError
 
 from embedding_studio.clickstream import ClickstreamService, NewSession, Shown
 from embedding_studio.infra.postgres import Pool
-from embedding_studio.search.asking import Asking
-from embedding_studio.search.domain import Candidate, Found, PageStart, Result, SearchRequest, fingerprint
+from embedding_studio.search.adjusting import Adjuster, Recalled
+from embedding_studio.search.asking import Asked, Asking
+from embedding_studio.search.domain import Candidate, Found, Order, PageStart, Result, SearchRequest, fingerprint
 from embedding_studio.search.exploring import Explorer
 from embedding_studio.search.metrics import SESSIONS_LOST
 from embedding_studio.search.planning import Plan, plan
 from embedding_studio.search.retrieving import Retriever
 from embedding_studio.search.together import together
-from embedding_studio.search.window import Windows, unfused
+from embedding_studio.search.window import Window, Windows, unfused
 from embedding_studio.vector_store import (
     Collection,
     CollectionService,
     FacetValue,
-    Hit,
     ItemStore,
-    Matches,
     Query,
     Total,
     count_facets,
@@ -48,6 +48,7 @@ class SearchService:
         asking: Asking,
         retriever: Retriever,
         windows: Windows,
+        adjuster: Adjuster,
         explorer: Explorer,
         items: ItemStore,
         clickstream: ClickstreamService,
@@ -57,6 +58,7 @@ class SearchService:
         self._asking = asking
         self._retriever = retriever
         self._windows = windows
+        self._adjuster = adjuster
         self._explorer = explorer
         self._items = items
         self._clickstream = clickstream
@@ -74,8 +76,9 @@ class SearchService:
         way = await plan(collection, self._collections.plugin_of(collection), request)
         start = _start(collection, request, way)
         with deletable_meanwhile(name):
-            query, matches = await self._asking.query(collection, request, way, start.model_version)
-            candidates, total, following = await self._page(collection, way, query, matches, start, request.limit)
+            asked = await self._asking.query(collection, request, way, start.model_version)
+            query = asked.query
+            candidates, total, following = await self._page(collection, way, asked, request, start)
             results = await self._results(collection, request, candidates, shown_before=start.shown)
             found = Found(
                 session_id=None,
@@ -90,7 +93,7 @@ class SearchService:
             )
         if not request.track:
             return found
-        session_id = await self._record(collection, request, query, found, shown_before=start.shown)
+        session_id = await self._record(collection, _recorded(request, query, way), request, found, start.shown)
         return replace(found, session_id=session_id)
 
     async def count(self, name: str, request: SearchRequest) -> Total:
@@ -98,43 +101,81 @@ class SearchService:
         collection = await self._collections.get(name)
         way = await plan(collection, self._collections.plugin_of(collection), request)
         with deletable_meanwhile(name):
-            query, _ = await self._asking.query(collection, request, way, collection.model_version)
-            return await self._retriever.total(collection, query, to_the_end=True)
+            asked = await self._asking.query(collection, request, way, collection.model_version)
+            return await self._retriever.total(collection, asked.query, to_the_end=True)
 
     async def rank(
-        self, collection: Collection, vector: NDArray[np.float32], *, limit: int, only: Sequence[str] | None = None
-    ) -> list[Hit]:
-        """The best items for a query vector, float32 (dimensions,), as a first page without a filter finds them.
+        self, collection: Collection, text: str, vector: NDArray[np.float32], *, limit: int, among: Sequence[str]
+    ) -> Order:
+        """The order that the collection's own way of searching gives, with a vector that another model may have made.
 
-        With `only`, those items alone are ranked, by the same distances.
+        Nothing is recorded, and what users did lately has no part in it.
+
+        Args:
+            collection: Whose active index is searched.
+            text: As it was typed.
+            vector: Float32 (dimensions,).
+            limit: How many to find, at least 1.
+            among: Items whose order is wanted, wherever it comes in the pages.
         """
-        hits, _ = await self._retriever.nearest(collection, Query(vector=vector, only=only), limit=limit)
-        return hits
+        way = await plan(collection, self._collections.plugin_of(collection), SearchRequest(text=text))
+        if way.mode is None:  # filters are all that is left of the words: no model ranks
+            return Order((), ())
+        given = SearchRequest(vector=vector.tolist())
+        asked = await self._asking.query(collection, given, way, collection.model_version)
+        window = await self._windows.open(collection, way, asked, depth=way.window_of(limit) or limit)
+        found = [one.hit.item_id for one in window.candidates]
+        wanted = set(among)
+        behind = [] if window.is_all else await self._behind(collection, asked.query, wanted.difference(found))
+        return Order(tuple(found[:limit]), (*(item for item in found if item in wanted), *behind))
+
+    async def _behind(self, collection: Collection, query: Query, items: AbstractSet[str]) -> list[str]:
+        """Those of the items that come behind a window, in their order."""
+        only = sorted(items if query.only is None else items & set(query.only))
+        if not only:
+            return []
+        hits = await self._retriever.page(collection, replace(query, only=only), limit=len(only))
+        return [hit.item_id for hit in hits]
 
     async def _page(
+        self, collection: Collection, way: Plan, asked: Asked, request: SearchRequest, start: PageStart
+    ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
+        """The page's items, how many match in all, and where the next page starts if there may be one."""
+        recalling = None
+        if self._adjuster.applies(way, request, start):
+            recalling = self._adjuster.recall(collection, way, asked, request, start)
+        if start.window:
+            return await self._page_of_window(collection, way, asked, request, start, recalling)
+        exact = together(
+            self._retriever.page(collection, replace(asked.query, after=start.after), limit=request.limit),
+            self._retriever.total(collection, asked.query),
+        )
+        (hits, total), recalled = await together(exact, recalling) if recalling else (await exact, None)
+        if recalled is not None and recalled.boosts:
+            deeper = replace(start, window=request.limit)
+            return await self._page_of_window(collection, way, asked, request, deeper, _at_hand(recalled))
+        candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]
+        return candidates, total, _following(start, candidates, request.limit)
+
+    async def _page_of_window(
         self,
         collection: Collection,
         way: Plan,
-        query: Query,
-        matches: Matches | None,
+        asked: Asked,
+        request: SearchRequest,
         start: PageStart,
-        limit: int,
+        recalling: Coroutine[Any, Any, Recalled] | None,
     ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
-        """The page's items, how many match in all, and where the next page starts if there may be one."""
-        if not start.window:
-            hits, total = await together(
-                self._retriever.page(collection, replace(query, after=start.after), limit=limit),
-                self._retriever.total(collection, query),
-            )
-            candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]
-            return candidates, total, _following(start, candidates, limit)
-        window = await self._windows.open(collection, way, query, matches, depth=start.window)
+        """A page from the window, and from what comes behind it."""
+        limit = request.limit
+        window = await self._windows.open(collection, way, asked, depth=start.window, recalling=recalling)
+        start = _remembering(start, window, request)
         head = window.candidates[start.shown : start.shown + limit]
         if len(head) == limit or window.is_all:
             shown = start.shown + len(head)
             more = len(head) == limit and (shown < len(window.candidates) or not window.is_all)
             return head, window.total, replace(start, shown=shown) if more else None
-        behind = window.query_behind(query, start.after)
+        behind = window.query_behind(asked.query, start.after)
         hits = await self._retriever.page(collection, behind, limit=limit - len(head))
         candidates = [*head, *(window.behind(hit, way.mode, collection.metric) for hit in hits)]
         return candidates, window.total, _following(start, candidates, limit)
@@ -158,11 +199,11 @@ class SearchService:
             return await count_facets(connection, collection, query, paths)
 
     async def _record(
-        self, collection: Collection, request: SearchRequest, query: Query, found: Found, *, shown_before: int
+        self, collection: Collection, query: dict[str, Any], request: SearchRequest, found: Found, shown_before: int
     ) -> str | None:
         session = NewSession(
             collection=collection.name,
-            query=_recorded(request, query),
+            query=query,
             filter=request.filter_tree,
             user_id=request.user_id,
             meta=request.meta,
@@ -186,7 +227,7 @@ class SearchService:
 def _start(collection: Collection, request: SearchRequest, way: Plan) -> PageStart:
     identity = fingerprint(collection.id, request, way.mode)
     if request.cursor is not None:
-        return PageStart.decode(request.cursor, identity, sorted_by=len(request.sort))
+        return PageStart.decode(request.cursor, identity, sorted_by=len(request.sort), user_id=request.user_id)
     window = way.window_of(request.limit) if not request.sort else 0
     return PageStart(identity, collection.model_version, window)
 
@@ -198,9 +239,22 @@ def _following(start: PageStart, candidates: Sequence[Candidate], limit: int) ->
     return replace(start, shown=start.shown + limit, after=(last.keys, last.distance, last.item_id))
 
 
-def _recorded(request: SearchRequest, query: Query) -> dict[str, Any]:
-    """The query as the session keeps it; of an image, that there was one."""
+async def _at_hand(recalled: Recalled) -> Recalled:
+    return recalled
+
+
+def _remembering(start: PageStart, window: Window, request: SearchRequest) -> PageStart:
+    """The start of the pages of a window, if memory has a say in it; otherwise all is as if there were none."""
+    recalled = window.recalled
+    if start.revision or not recalled.revision or recalled.at is None:
+        return start
+    return replace(start, window=window.depth).remembering(recalled.revision, recalled.at, request.user_id)
+
+
+def _recorded(request: SearchRequest, query: Query, way: Plan) -> dict[str, Any]:
+    """The query as the session keeps it: of an image, that there was one; `searched`, where processors changed it."""
     vector = None if request.vector is None else query.vector
-    given = {"text": request.text, "vector": vector, "item_id": request.item_id}
+    searched = way.text if way.mode and way.text != request.text else None
+    given = {"text": request.text, "vector": vector, "item_id": request.item_id, "searched": searched}
     recorded: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return recorded | ({"image": True} if request.image is not None else {}) or {"text": None}

@@ -1,11 +1,14 @@
 """The head of a ranked search: candidates that fusion and rankers put in order, and what comes behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from embedding_studio.sdk import Metric, Mode
+from embedding_studio.search.adjusting import NOTHING, Recalled, adjusted
+from embedding_studio.search.asking import Asked
 from embedding_studio.search.domain import Candidate, Place
-from embedding_studio.search.fusion import Scale, fuse, scale_behind
+from embedding_studio.search.fusion import Scale, by_score, fuse, scale_behind
 from embedding_studio.search.planning import Plan
 from embedding_studio.search.rankers import Rankers
 from embedding_studio.search.retrieving import Retriever
@@ -22,13 +25,17 @@ class Window:
     Attributes:
         is_all: Whether nothing that matches is behind them.
         total: How many items match in all.
+        depth: How many candidates of each half it was made of.
+        recalled: What was remembered of the query, and is in the scores.
         scale: What a similarity behind the window counts; None: itself.
     """
 
     candidates: Sequence[Candidate]
     is_all: bool
     total: Total
+    depth: int
     scale: Scale | None = None
+    recalled: Recalled = NOTHING
 
     def query_behind(self, query: Query, after: Place | None) -> Query:
         """What is found behind the window, in exact order."""
@@ -49,17 +56,34 @@ class Windows:
         self._rankers = rankers
 
     async def open(
-        self, collection: Collection, way: Plan, query: Query, matches: Matches | None, *, depth: int
+        self,
+        collection: Collection,
+        way: Plan,
+        asked: Asked,
+        *,
+        depth: int,
+        recalling: Coroutine[Any, Any, Recalled] | None = None,
     ) -> Window:
-        """The first `depth` candidates of each half, fused and ranked."""
-        if way.mode == "hybrid" and matches is not None:
-            window = await self._of_both(collection, way, query, matches, depth)
-        else:
-            window = await self._of_one(collection, way, query, depth)
-        if not way.rankers:
+        """The first `depth` candidates of each half, fused, ranked, and adjusted by what is remembered.
+
+        Where one of them has lost something, the window is as deep as the plan allows, so that it can sink.
+        """
+        opening = self._of(collection, way, asked, depth)
+        window, recalled = await together(opening, recalling) if recalling else (await opening, NOTHING)
+        if depth < way.depth and not window.is_all and _has_loser(window, recalled):
+            window = await self._of(collection, way, asked, way.depth)
+        window = _united(window, recalled, way.mode, collection.metric)
+        if way.rankers:
+            ranked = await self._rankers.rank(way.rankers, query_text=way.text, candidates=window.candidates)
+            window = replace(window, candidates=ranked)
+        if not recalled.boosts:
             return window
-        ranked = await self._rankers.rank(way.rankers, query_text=way.text, candidates=window.candidates)
-        return replace(window, candidates=ranked)
+        return replace(window, candidates=adjusted(window.candidates, recalled.boosts), recalled=recalled)
+
+    async def _of(self, collection: Collection, way: Plan, asked: Asked, depth: int) -> Window:
+        if way.mode == "hybrid" and asked.matches is not None:
+            return await self._of_both(collection, way, asked.query, asked.matches, depth)
+        return await self._of_one(collection, way, asked.query, depth)
 
     async def _of_one(self, collection: Collection, way: Plan, query: Query, depth: int) -> Window:
         if query.matches is None:
@@ -68,7 +92,7 @@ class Windows:
             hits, total = await together(
                 self._retriever.page(collection, query, limit=depth), self._retriever.total(collection, query)
             )
-        return Window([unfused(hit, way.mode, collection.metric) for hit in hits], len(hits) < depth, total)
+        return Window([unfused(hit, way.mode, collection.metric) for hit in hits], len(hits) < depth, total, depth)
 
     async def _of_both(self, collection: Collection, way: Plan, query: Query, matches: Matches, depth: int) -> Window:
         (near, total), matching = await together(
@@ -76,7 +100,7 @@ class Windows:
             self._matching(collection, query, matches, depth),
         )
         candidates = fuse(way.fusion, near, matching, metric=collection.metric, depth=depth)
-        return Window(candidates, len(near) < depth, total, scale_behind(way.fusion, near, collection.metric))
+        return Window(candidates, len(near) < depth, total, depth, scale_behind(way.fusion, near, collection.metric))
 
     async def _matching(self, collection: Collection, query: Query, matches: Matches, depth: int) -> list[Hit]:
         """The best matches of the words that are not too far from the query's vector."""
@@ -86,6 +110,22 @@ class Windows:
             return hits
         near = await self._retriever.distances(collection, query.vector, [hit.item_id for hit in hits])
         return [hit for hit in hits if near[hit.item_id][0] <= query.max_distance]
+
+
+def _has_loser(window: Window, recalled: Recalled) -> bool:
+    return any(recalled.boosts.get(one.hit.item_id, 0.0) < 0 for one in window.candidates)
+
+
+def _united(window: Window, recalled: Recalled, mode: Mode | None, metric: Metric) -> Window:
+    """The window with the items that are remembered and were not among its candidates.
+
+    Those that stay below all of it are left where they are, behind it.
+    """
+    known = {one.hit.item_id for one in window.candidates}
+    lowest = min((one.score for one in window.candidates), default=0.0)
+    found = [window.behind(hit, mode, metric) for hit in recalled.hits if hit.item_id not in known]
+    lifted = [one for one in found if window.is_all or one.score + recalled.boosts[one.hit.item_id] > lowest]
+    return replace(window, candidates=by_score([*window.candidates, *lifted])) if lifted else window
 
 
 def unfused(hit: Hit, mode: Mode | None, metric: Metric) -> Candidate:

@@ -132,6 +132,7 @@ class Catalog:
         async with self._pool.acquire() as connection, connection.transaction():
             collection = await self._locked(connection, name)
             await connection.execute("SET LOCAL lock_timeout = '200ms'")
+            await connection.execute("SELECT drop_memories($1)", collection.id)
             versions = await connection.fetch(
                 "SELECT version FROM index_versions WHERE collection_id = $1",
                 collection.id,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +14,10 @@ from dramatiq.brokers.redis import RedisBroker
 
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.infra.garbage import calm_collector
-from embedding_studio.infra.jobs import open_broker
+from embedding_studio.infra.jobs import Signal, open_broker
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Handler, Job
-from embedding_studio.worker.roles import ROLES
+from embedding_studio.worker.roles import ROLES, SIGNALS
 
 __all__ = ["run_worker"]
 
@@ -38,6 +38,8 @@ def run_worker(settings: Settings, role: str) -> None:
     dramatiq.set_broker(broker)
     with _event_loop() as loop, _services(settings, broker, loop) as container:
         queues = _declare(broker, container, ROLES[role](container))
+        if role in SIGNALS:
+            queues |= _declare_signals(broker, SIGNALS[role](container))
         # Each queue has threads of its own, so that short work never waits behind long.
         workers = [
             dramatiq.Worker(broker, queues={queue}, worker_threads=_THREADS, worker_timeout=_POLL) for queue in queues
@@ -91,6 +93,19 @@ def _declare(broker: RedisBroker, container: Container, handlers: Mapping[Job, H
     for queue in queues:
         broker.declare_queue(queue)
     return queues
+
+
+def _declare_signals(broker: RedisBroker, answers: Mapping[Signal, Callable[[str], Awaitable[None]]]) -> set[str]:
+    """Make an actor of every signal; returns their queues."""
+    for signal_, answer in answers.items():
+        declare = dramatiq.actor(
+            actor_name=signal_.name,
+            queue_name=signal_.queue,
+            broker=broker,
+            time_limit=int(signal_.time_limit * 1000),
+        )
+        declare(answer)
+    return {signal_.queue for signal_ in answers}
 
 
 def _actor(

@@ -1,15 +1,16 @@
 """Which role handles which jobs. A role loads only what it runs: torch belongs to `finetune` alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from embedding_studio.bootstrap import Container
+from embedding_studio.infra.jobs import Signal
 from embedding_studio.tasks import Handler, Job
 
 if TYPE_CHECKING:
     from embedding_studio.fine_tuning.championing import Championing
 
-__all__ = ["ROLES", "Role"]
+__all__ = ["ROLES", "SIGNALS", "Role"]
 
 Role = Callable[[Container], Mapping[Job, Handler]]
 """What a role does, given the services."""
@@ -103,6 +104,17 @@ def _improve(container: Container) -> Mapping[Job, Handler]:
 
     return handlers(container.forgetting)
 
+
+def _improve_at_once(container: Container) -> Mapping[Signal, Callable[[str], Awaitable[None]]]:
+    from embedding_studio.improvement.actors import signals
+
+    return signals(container.improvement)
+
+
+SIGNALS: Mapping[str, Callable[[Container], Mapping[Signal, Callable[[str], Awaitable[None]]]]] = {
+    "improve": _improve_at_once,
+}
+"""What a role does beside its tasks, on messages that are no tasks."""
 
 ROLES: Mapping[str, Role] = {
     "finetune": _finetune,

@@ -28,11 +28,14 @@ async def test_a_forgotten_user_leaves_nothing_and_the_others_stay(studio: Studi
 
     task = await forget(studio, f"ann-{any_name}")
 
-    assert task["result"] == {"sessions": 1, "events": 1, "model_versions": {any_name: []}}
+    assert task["result"] == {"sessions": 1, "events": 1, "memory": 0, "model_versions": {any_name: []}}
     assert (await studio.client.get(f"/api/v1/sessions/{sessions['ann']}")).status_code == 404
     assert len((await studio.client.get(f"/api/v1/sessions/{sessions['bob']}")).json()["events"]) == 1
     again = await forget(studio, f"ann-{any_name}")
-    assert (again["state"], again["result"]) == ("succeeded", {"sessions": 0, "events": 0, "model_versions": {}})
+    assert (again["state"], again["result"]) == (
+        "succeeded",
+        {"sessions": 0, "events": 0, "memory": 0, "model_versions": {}},
+    )
 
 
 async def test_what_the_user_did_in_the_sessions_of_others_goes_too(studio: Studio, any_name: str) -> None:
@@ -75,3 +78,20 @@ async def test_an_attempt_that_died_half_way_loses_no_model_from_the_list(
     document = await studio.container.database["tasks"].find_one({"_id": task.id})
     assert document is not None
     assert f"zoe-{any_name}" not in str(document)
+
+
+async def test_others_are_asked_to_forget_the_user_once_the_sessions_are_gone(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    await studio.search(any_name, query="sofa", user_id=f"kim-{any_name}")
+    left: list[int] = []
+
+    async def forget_memory(user: str) -> dict[str, int]:
+        left.append(await studio.container.database["sessions"].count_documents({"user_id": user}))
+        return {"memory": 3}
+
+    monkeypatch.setattr(studio.container.forgetting, "_on_forget", (forget_memory,))
+    task = await forget(studio, f"kim-{any_name}")
+    assert task["result"] == {"sessions": 1, "events": 0, "memory": 3, "model_versions": {any_name: []}}
+    assert left == [0]

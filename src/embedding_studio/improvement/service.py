@@ -1,0 +1,211 @@
+"""The click memory: learning sessions, recalling what is near, forgetting."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding_studio.clickstream import ClickstreamRepository, Session
+from embedding_studio.improvement.backlog import Backlog
+from embedding_studio.improvement.directions import Directions, unit
+from embedding_studio.improvement.domain import Click, Direction, NewClicks, clicks_of
+from embedding_studio.improvement.repository import Memory, MemoryRepository
+from embedding_studio.vector_store import Collection, CollectionNotFoundError, CollectionService
+
+__all__ = ["ImprovementService"]
+
+_SESSIONS_AT_ONCE = 200
+_UNKNOWN_FOR_S = 0.25
+_KNOWN_FOR_S = 30.0
+
+_Spaces = Mapping[tuple[str, int], int]
+
+
+class ImprovementService:
+    """What users chose, remembered by what they asked; nothing of an index is ever written."""
+
+    def __init__(
+        self,
+        *,
+        memories: MemoryRepository,
+        backlog: Backlog,
+        sessions: ClickstreamRepository,
+        directions: Directions,
+        collections: CollectionService,
+    ) -> None:
+        self._memories = memories
+        self._backlog = backlog
+        self._sessions = sessions
+        self._directions = directions
+        self._collections = collections
+        self._seen: dict[int, tuple[float, _Spaces]] = {}
+        self._learning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def may_know(self, collection: Collection) -> bool:
+        """Whether anything was ever learned of the collection; what others learn is seen within a quarter second."""
+        return bool(await self._spaces(collection))
+
+    async def near(
+        self,
+        collection: Collection,
+        space: str,
+        vector: NDArray[np.float32],
+        *,
+        user_id: str | None,
+        at: datetime,
+        revision: int | None = None,
+    ) -> tuple[int, dict[str, float]]:
+        """What items gain after queries near a vector, leaving out those that gain nothing.
+
+        Args:
+            collection: Where it is asked.
+            space: The encoder that made the vector.
+            vector: Float32, of any length.
+            user_id: Who asks.
+            at: The time that ages are told from.
+            revision: As of then; None: now.
+
+        Returns:
+            The memory's revision, 0 if nothing is near, and by item what is to be added to its score.
+        """
+        adjuster = self._collections.plugin_of(collection).ranking.adjuster
+        asked = (space, len(vector))
+        memory = (await self._spaces(collection, asked)).get(asked)
+        direction = unit(vector)
+        if adjuster is None or memory is None or direction is None:
+            return 0, {}
+        try:
+            found, strengths = await self._memories.near(
+                memory, direction, adjuster, user_id=user_id, at=at, revision=revision
+            )
+        except asyncpg.UndefinedTableError:  # the collection was deleted meanwhile
+            self._seen.pop(collection.id, None)
+            return 0, {}
+        boosts = {item: adjuster.boost(*strength) for item, strength in strengths.items()}
+        return found, {item: boost for item, boost in boosts.items() if boost}
+
+    async def learn(self, name: str) -> int:
+        """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""
+        learned = 0
+        async with self._learning[name]:
+            while stamps := await self._backlog.next(name, limit=_SESSIONS_AT_ONCE):
+                await self._learn(name, list(stamps))
+                await self._backlog.done(stamps)
+                learned += len(stamps)
+        return learned
+
+    async def forget_session(self, session: Session) -> None:
+        """Undo what a session taught; it teaches nothing from then on if it is irrelevant or gone."""
+        try:
+            collection = await self._collections.get(session.collection)
+        except CollectionNotFoundError:
+            return
+        await self._forget(collection, session_id=session.id)
+
+    async def forget_user(self, user_id: str) -> dict[str, int]:
+        """Delete what the memories of all collections know of a user, whose sessions are gone already."""
+        forgotten = 0
+        for memory_id in await self._memories.of_user(user_id):
+            async with self._holding(memory_id) as memory:
+                forgotten += await memory.delete("user_id = $1", user_id) if memory else 0
+        return {"memory": forgotten}
+
+    async def forget(self, name: str, *, item_id: str | None = None, user_id: str | None = None) -> None:
+        """Delete the rows of an item, of a user, of both, or all of them.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+        """
+        await self._forget(await self._collections.current(name), item_id=item_id, user_id=user_id)
+
+    async def page(
+        self, name: str, *, item_id: str | None, user_id: str | None, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, bool, Click]]:
+        """Rows of the memory that serves, by session and item: the query, whether it speaks for its user, the row.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+        """
+        collection = await self._collections.current(name)
+        memory = (await self._memories.find(collection)).get(await self._directions.serving(collection))
+        if memory is None:
+            return []
+        return await self._memories.page(memory, item_id=item_id, user_id=user_id, after=after, limit=limit)
+
+    async def _learn(self, name: str, session_ids: Sequence[str]) -> None:
+        try:
+            collection = await self._collections.current(name)
+        except CollectionNotFoundError:
+            return
+        if self._collections.plugin_of(collection).ranking.adjuster is None:
+            return
+        documents = await self._sessions.documents(session_ids)
+        here = {one: session for one, session in documents.items() if session["collection"] == name}
+        directions = await self._directions.of(collection, here)
+        spaces = {(one.space, len(one.vector)) for one in directions.values()}
+        for encoder, dimensions in sorted(spaces):
+            memory_id = await self._memories.make(collection, encoder, dimensions)
+            self._seen.pop(collection.id, None)
+            if memory_id is not None:
+                of_space = {one: way for one, way in directions.items() if way.space == encoder}
+                await self._learn_into(memory_id, collection, of_space)
+
+    async def _learn_into(self, memory_id: int, collection: Collection, directions: Mapping[str, Direction]) -> None:
+        """What sessions say is read while the memory is held: whoever comes later has seen at least as much."""
+        gain_of = self._collections.plugin_of(collection).training.build()
+        async with self._holding(memory_id) as memory:
+            if memory is None:
+                return
+            documents = await self._sessions.documents(list(directions))
+            said = [
+                NewClicks(session["_id"], directions[session["_id"]], clicks_of(session, events, gain_of))
+                for session, events in await self._sessions.with_events(list(documents.values()))
+            ]
+            known = await memory.of_sessions([one.session_id for one in said])
+            await memory.write(collection, [one for one in said if _says_more(one, known.get(one.session_id, {}))])
+
+    async def _forget(
+        self,
+        collection: Collection,
+        *,
+        session_id: str | None = None,
+        item_id: str | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        given = {"session_id": session_id, "item_id": item_id, "user_id": user_id}
+        named = {column: value for column, value in given.items() if value is not None}
+        condition = " AND ".join(f"{column} = ${number}" for number, column in enumerate(named, 1)) or "true"
+        for memory_id in (await self._memories.find(collection)).values():
+            async with self._holding(memory_id) as memory:
+                if memory:
+                    await memory.delete(condition, *named.values())
+
+    @asynccontextmanager
+    async def _holding(self, memory_id: int) -> AsyncIterator[Memory | None]:
+        try:
+            async with self._memories.hold(memory_id) as memory:
+                yield memory
+        except asyncpg.UndefinedTableError:  # the collection was deleted meanwhile
+            return
+
+    async def _spaces(self, collection: Collection, wanted: tuple[str, int] | None = None) -> _Spaces:
+        """The collection's memories, at most a moment old where there was none, or not the one that is wanted."""
+        now = asyncio.get_running_loop().time()
+        seen_at, spaces = self._seen.get(collection.id, (-_KNOWN_FOR_S, {}))
+        is_known = bool(spaces) if wanted is None else wanted in spaces
+        if now - seen_at > (_KNOWN_FOR_S if is_known else _UNKNOWN_FOR_S):
+            spaces = await self._memories.find(collection)
+            self._seen[collection.id] = (now, spaces)
+        return spaces
+
+
+def _says_more(new: NewClicks, known: Mapping[str, tuple[str, Any]]) -> bool:
+    """Whether a session says anything else than what is known of it."""
+    key = new.direction.key if new.direction else ""
+    return {click.item_id: (key, click) for click in new.clicks} != known

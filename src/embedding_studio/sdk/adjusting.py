@@ -1,0 +1,55 @@
+"""What users did lately, as a part that adjusts scores at once."""
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["ClickMemory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickMemory:
+    """Lifts items that were chosen after a query like the one that is asked, and lowers those that were dismissed.
+
+    With K = max(0, (cos - threshold) / (1 - threshold)) for the query of a click, and S the sum of its weight · K ·
+    2^(-age / half-life) over an item's clicks, an item gains cap · S⁺ / (S⁺ + typical) - negative_cap · S⁻ / (S⁻ +
+    typical). A user's own clicks count for that user at once and in full. Those of others count once `users` named
+    users have done the like, and each user's with no more than `voice`; all users without a name are one.
+
+    Attributes:
+        threshold: Cosine of queries below which they have nothing to do with each other, -1 to below 1.
+        cap: What no gain exceeds, in units of the score.
+        negative_cap: What no loss exceeds.
+        typical: The S at which half of a cap is reached; a click has a weight of 0.5.
+        half_life_days: After so long a click counts half.
+        users: How many named users it takes; 0 or 1 protects from nobody.
+        voice: What one user adds to an item's S for others, at most.
+    """
+
+    threshold: float = 0.6
+    cap: float = 0.1
+    negative_cap: float = 0.05
+    typical: float = 1.0
+    half_life_days: float = 30.0
+    users: int = 2
+    voice: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that would bound nothing."""
+        if not -1 <= self.threshold < 1:
+            raise ValueError(f"threshold must lie in -1..1, and below 1, not {self.threshold}")
+        for name in ("typical", "half_life_days", "voice"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("cap", "negative_cap"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, not {getattr(self, name)}")
+        if self.users < 0:
+            raise ValueError(f"users must be at least 0, not {self.users}")
+
+    def boost(self, up: float, down: float) -> float:
+        """What an item gains, given its S⁺ and S⁻."""
+        return self.cap * _share(up, self.typical) - self.negative_cap * _share(down, self.typical)
+
+
+def _share(strength: float, typical: float) -> float:
+    return strength / (strength + typical) if strength < math.inf else 1.0

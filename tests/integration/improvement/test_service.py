@@ -1,0 +1,255 @@
+"""What people choose moves what the next search shows, within its bounds, and can be undone."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from embedding_studio.kernel.ids import new_id
+from embedding_studio.sdk import ClickMemory
+
+from .conftest import FAR, ITEMS, NEAR, QUERY, Shop
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_users_own_click_counts_at_once_and_for_nobody_else(shop: Shop) -> None:
+    before = await shop.scores()
+    await shop.teach("i40", user="ann")
+    after = await shop.scores(user_id="ann")
+    gain = ClickMemory().boost(0.5, 0)
+    assert after["i40"] == pytest.approx(before["i40"] + gain, abs=1e-4)
+    assert {item: score for item, score in after.items() if item != "i40"} == {
+        item: score for item, score in before.items() if item != "i40"
+    }
+    assert await shop.scores(user_id="bob") == before
+    assert await shop.scores() == before
+
+
+async def test_two_users_move_an_item_for_all(shop: Shop) -> None:
+    before = await shop.scores()
+    await shop.teach("i40", user="ann")
+    await shop.teach("i40", user="bob")
+    after = await shop.scores()
+    assert after["i40"] == pytest.approx(before["i40"] + ClickMemory().boost(1.0, 0), abs=1e-4)
+    assert (await shop.ids())[0] == "i00"
+    assert "i40" in await shop.ids(limit=60)
+
+
+async def test_the_nameless_are_no_users(shop: Shop) -> None:
+    before = await shop.scores()
+    for _ in range(3):
+        await shop.teach("i40")
+    assert await shop.scores() == before
+    await shop.teach("i40", user="ann")
+    assert await shop.scores() == before
+
+
+async def test_dismissals_lower_and_may_sink_an_item_off_the_page(shop: Shop) -> None:
+    assert (await shop.ids())[0] == "i00"
+    for user in ("ann", "bob"):
+        await shop.teach("i00", user=user, kinds=("report",))
+    found = await shop.search(limit=ITEMS, explain=True)
+    parts = {one["id"]: one["explanation"] for one in found["results"]}
+    assert parts["i00"]["memory"] == pytest.approx(ClickMemory().boost(0, 2.0), abs=1e-4)
+    assert "i00" not in (await shop.ids())[:3]
+
+
+async def test_what_is_not_near_is_as_if_nothing_were_remembered(shop: Shop) -> None:
+    before = await shop.search(FAR, explain=True, limit=7)
+    for user in ("ann", "bob"):
+        await shop.teach("i40", user=user)
+    after = await shop.search(FAR, explain=True, limit=7)
+    assert {**after, "took_ms": 0} == {**before, "took_ms": 0}
+    near = await shop.search(NEAR, explain=True, limit=ITEMS)
+    memory = {one["id"]: one["explanation"]["memory"] for one in near["results"]}
+    assert memory["i40"] == pytest.approx(ClickMemory().boost(0.75, 0), abs=2e-3)  # K is .75
+    assert set(memory.values()) == {0.0, memory["i40"]}
+
+
+async def test_an_item_far_behind_comes_into_the_first_page(shop: Shop) -> None:
+    assert "i15" not in await shop.ids()
+    for user in ("ann", "bob", "cyd"):
+        await shop.teach("i15", user=user, kinds=("click", "purchase"))
+    found = await shop.search(explain=True)
+    assert "i15" in [one["id"] for one in found["results"]]
+    for one in found["results"]:
+        parts = one["explanation"]
+        assert parts["vector"] + parts["lexical"] + parts["memory"] + parts["ranker"] == one["score"]
+    scores = [one["score"] for one in found["results"]]
+    assert scores == sorted(scores, reverse=True)
+    filtered = await shop.ids(filter={"field": "n", "lt": 15})
+    assert "i15" not in filtered
+    assert "i15" not in await shop.ids(max_distance=0.045)
+
+
+@pytest.mark.parametrize("fields", [{}, {"mode": "hybrid", "query": {**QUERY, "text": "oak"}}])
+async def test_pages_repeat_and_skip_nothing_though_clicks_come_between(shop: Shop, fields: dict[str, Any]) -> None:
+    for user in ("ann", "bob"):
+        await shop.teach("i30", user=user, kinds=("purchase",))
+        await shop.teach("i02", user=user, kinds=("report",))
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await shop.search(limit=7, cursor=cursor, user_id="eve", **fields)
+        found += [one["id"] for one in page["results"]]
+        await shop.teach(f"i{len(found) % ITEMS:02}", user="ann")
+        await shop.teach(f"i{len(found) % ITEMS:02}", user="bob")
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert sorted(found) == [f"i{n:02}" for n in range(ITEMS)]
+
+
+async def test_a_cursor_of_remembered_pages_belongs_to_its_user(shop: Shop) -> None:
+    await shop.teach("i30", user="ann", kinds=("purchase",))
+    page = await shop.search(limit=7, user_id="ann")
+    url = f"/api/v1/collections/{shop.name}/search"
+    body = {"query": QUERY, "limit": 7, "cursor": page["next_cursor"]}
+    assert (await shop.studio.client.post(url, json={**body, "user_id": "ann"})).status_code == 200
+    assert (await shop.studio.client.post(url, json={**body, "user_id": "bob"})).status_code == 400
+
+
+async def test_listings_and_sorted_searches_have_no_memory(shop: Shop) -> None:
+    sort = [{"field": "n"}]
+    before = [await shop.search(None), await shop.search(sort=sort)]
+    await shop.teach("i40", user="ann", kinds=("purchase",))
+    after = [await shop.search(None, user_id="ann"), await shop.search(sort=sort, user_id="ann")]
+    for one, other in zip(before, after, strict=True):
+        assert one["results"] == other["results"]
+
+
+async def test_a_session_that_becomes_irrelevant_is_undone(shop: Shop) -> None:
+    await shop.teach("i20", user="ann")
+    before = await shop.scores(user_id="ann")
+    session = await shop.teach("i40", user="ann")
+    assert await shop.scores(user_id="ann") != before
+    assert (await shop.studio.client.post(f"/api/v1/sessions/{session}/irrelevant")).status_code == 204
+    after = await shop.scores(user_id="ann")
+    assert after.keys() == before.keys()
+    assert [one["item_id"] for one in await shop.rows()] == ["i20"]
+    event = {"event_id": new_id(), "session_id": session, "item_id": "i40", "type": "click"}
+    await shop.studio.client.post("/api/v1/events", json={"events": [event]})
+    await shop.learn()
+    assert [one["item_id"] for one in await shop.rows()] == ["i20"]
+
+
+async def test_a_forgotten_user_is_forgotten(shop: Shop) -> None:
+    await shop.teach("i40", user=f"ann-{shop.name}")
+    await shop.teach("i40", user=f"bob-{shop.name}")
+    answer = await shop.studio.client.delete(f"/api/v1/users/ann-{shop.name}")
+    task = await shop.studio.work(answer.json()["task_id"])
+    assert task["result"]["memory"] == 1
+    assert [one["user_id"] for one in await shop.rows()] == [f"bob-{shop.name}"]
+
+
+async def test_a_deleted_item_takes_its_rows_along(shop: Shop) -> None:
+    await shop.teach("i40", user="ann")
+    await shop.teach("i20", user="ann")
+    url = f"/api/v1/collections/{shop.name}/items/i40"
+    assert (await shop.studio.client.delete(url)).status_code == 204
+    assert [one["item_id"] for one in await shop.rows()] == ["i20"]
+    session = await shop.act("i20", user="ann")
+    await shop.studio.client.delete(f"/api/v1/collections/{shop.name}/items/i20")
+    await shop.learn()
+    assert await shop.rows() == []
+    assert session
+
+
+async def test_a_deleted_collection_takes_its_tables_along(shop: Shop) -> None:
+    await shop.teach("i40", user="ann")
+    tables = "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'memory%'"
+    before = await shop.studio.container.pool.fetchval(tables)
+    await shop.act("i20", user="ann")
+    await shop.studio.client.delete(f"/api/v1/collections/{shop.name}")
+    await shop.learn()
+    assert await shop.studio.container.pool.fetchval(tables) == before - 2
+    assert await shop.studio.container.database["unlearned_sessions"].count_documents({"collection": shop.name}) == 0
+
+
+async def test_learning_twice_and_at_once_is_learning_once(shop: Shop) -> None:
+    session = await shop.act("i40", user="ann", kinds=("click", "click", "cart"))
+    await asyncio.gather(*(shop.learn() for _ in range(5)))
+    (row,) = await shop.rows()
+    assert (row["session_id"], row["item_id"], row["weight"]) == (session, "i40", pytest.approx(1.3))
+    await shop.studio.container.announcer.tell(shop.name, [session])
+    await shop.learn()
+    assert await shop.rows() == [row]
+
+
+async def test_what_a_dead_worker_left_is_learned_by_the_next(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shop.act("i40", user="ann")
+    improvement = shop.studio.container.improvement
+
+    async def die(*_: object) -> None:  # in place of a coroutine
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(improvement._backlog, "done", die)
+        with pytest.raises(KeyboardInterrupt):
+            await shop.learn()
+    assert await shop.learn() == 1
+    assert len(await shop.rows()) == 1
+
+
+async def test_events_that_come_while_a_session_is_learned_are_not_lost(shop: Shop) -> None:
+    backlog = shop.studio.container.improvement._backlog
+    session = await shop.act("i40", user="ann")
+    stamps = await backlog.next(shop.name, limit=10)
+    event = {"event_id": new_id(), "session_id": session, "item_id": "i41", "type": "click"}
+    await shop.studio.client.post("/api/v1/events", json={"events": [event]})
+    await backlog.done(stamps)
+    await shop.learn()
+    assert [one["item_id"] for one in await shop.rows()] == ["i40", "i41"]
+
+
+async def test_vectors_of_another_encoder_are_never_mixed(shop: Shop) -> None:
+    await shop.teach("i40", user="ann", kinds=("purchase",))
+    container = shop.studio.container
+    collection = await container.collections.current(shop.name)
+    vector = np.array(QUERY["vector"], np.float32)
+    improvement, at = container.improvement, container.clock()
+    _, known = await improvement.near(collection, "", vector, user_id="ann", at=at)
+    assert known.keys() == {"i40"}
+    assert await improvement.near(collection, "other-encoder", vector, user_id="ann", at=at) == (0, {})
+
+
+async def test_one_client_cannot_move_an_item_for_others(shop: Shop) -> None:
+    """Ten thousand forged clicks, of which each is a row of its own."""
+    for user in ("ann", "bob"):
+        await shop.teach("i20", user=user)
+    honest = await shop.ids(limit=ITEMS)
+    await _forge(shop, "i20", user="mallory", rows=5_000)
+    await _forge(shop, "i20", user=None, rows=5_000)
+    await _forge(shop, "i33", user="mallory", rows=5_000)
+    forged = await shop.ids(limit=ITEMS)
+    assert abs(forged.index("i33") - honest.index("i33")) <= 1  # past it went i20
+    assert honest.index("i20") - forged.index("i20") <= 3
+
+
+async def _forge(shop: Shop, item: str, *, user: str | None, rows: int) -> None:
+    """Rows as forged sessions would leave them."""
+    session = await shop.teach(item, user=user)
+    pool = shop.studio.container.pool
+    memory = await pool.fetchval(
+        "SELECT m.id FROM memories m JOIN collections c ON c.id = m.collection_id WHERE c.name = $1", shop.name
+    )
+    await pool.execute(
+        f"INSERT INTO memory_clicks_{memory}"
+        " SELECT session_id || n, item_id, query_id, user_id, weight, at, revision, 1"
+        f" FROM memory_clicks_{memory}, generate_series(1, {rows}) n WHERE session_id = $1",
+        session,
+    )
+    await shop.teach(item, user=user)
+
+
+async def test_without_protection_one_client_could(shop: Shop) -> None:
+    await shop.teach("i33", user="mallory", kinds=("click", "like", "cart", "purchase"))
+    assert (await shop.ids(limit=ITEMS)).index("i33") == 33
+    ranking = shop.studio.container.plugins.get("vectors").ranking
+    protected = ranking.adjuster
+    object.__setattr__(ranking, "adjuster", ClickMemory(users=0, voice=float("inf"), cap=0.2))
+    try:
+        assert (await shop.ids(limit=ITEMS)).index("i33") == 0
+    finally:
+        object.__setattr__(ranking, "adjuster", protected)

@@ -1,0 +1,177 @@
+"""The promises of the memory, for any clicks of any people in any order."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from embedding_studio.improvement.domain import Click, Direction, NewClicks
+from embedding_studio.sdk import ClickMemory
+
+from .conftest import Shop
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+MEMORY = ClickMemory()
+ANGLES = (0.0, 0.1, 0.4, 0.8, 1.2)
+"""Of the queries of clicks; what is asked lies at 0."""
+
+Row = tuple[int, int, str | None, float, int]
+rows = st.lists(
+    st.tuples(
+        st.integers(0, len(ANGLES) - 1),
+        st.integers(0, 3),
+        st.sampled_from([None, "ann", "bob", "cyd"]),
+        st.sampled_from([-1.0, -0.5, 0.5, 1.0, 2.3, 3.0]),
+        st.integers(0, 90),
+    ),
+    max_size=16,
+)
+any_rows = hypothesis_settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def direction(angle: float) -> Direction:
+    vector = np.array([math.cos(angle), math.sin(angle), *[0.0] * 6], np.float32)
+    return Direction(f"angle {angle}", "", "", vector)
+
+
+def said(number: int, row: Row) -> NewClicks:
+    angle, item, user, weight, age = row
+    session = f"s{number:03}"
+    click = Click(session, f"i{item:02}", user, weight, NOW - timedelta(days=age))
+    return NewClicks(session, direction(ANGLES[angle]), [click])
+
+
+async def write(shop: Shop, clicks: Sequence[NewClicks], *, at_once: int = 100) -> None:
+    repository = shop.studio.container.improvement._memories
+    collection = await shop.studio.container.collections.current(shop.name)
+    memory_id = await repository.make(collection, "", 8)
+    assert memory_id is not None
+    for start in range(0, len(clicks), at_once):
+        async with repository.hold(memory_id) as memory:
+            assert memory is not None
+            batch = {one.session_id: one for one in clicks[start : start + at_once]}
+            await memory.write(collection, list(batch.values()))
+
+
+async def clear(shop: Shop, column: str | None = None, value: str | None = None) -> None:
+    repository = shop.studio.container.improvement._memories
+    collection = await shop.studio.container.collections.current(shop.name)
+    for memory_id in (await repository.find(collection)).values():
+        async with repository.hold(memory_id) as memory:
+            assert memory is not None
+            await memory.delete(f"{column} = $1" if column else "true", *([value] if column else []))
+
+
+async def near(shop: Shop, user: str | None = None, settings: ClickMemory = MEMORY) -> dict[str, tuple[float, float]]:
+    repository = shop.studio.container.improvement._memories
+    collection = await shop.studio.container.collections.current(shop.name)
+    memory_id = await repository.make(collection, "", 8)
+    assert memory_id is not None
+    _, found = await repository.near(memory_id, direction(0).vector, settings, user_id=user, at=NOW, revision=None)
+    return found
+
+
+def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, tuple[float, float]]:
+    """The rule, written down once more."""
+    latest: dict[tuple[str, str, str | None], tuple[datetime, str, float]] = {}
+    terms: dict[str, dict[str | None, list[float]]] = {}
+    own: dict[str, list[float]] = {}
+
+    def term(one: NewClicks, weight: float, at: datetime) -> float:
+        assert one.direction
+        cosine = float(one.direction.vector[0])
+        share = max(0.0, (cosine - MEMORY.threshold) / (1 - MEMORY.threshold))
+        return weight * share * 2 ** (-(NOW - at).days / MEMORY.half_life_days)
+
+    for one in clicks:
+        for click in one.clicks:
+            assert one.direction
+            key = (one.direction.key, click.item_id, click.user_id)
+            latest[key] = max(
+                latest.get(key, (datetime.min.replace(tzinfo=UTC), "", 0.0)),
+                (click.at, click.session_id, term(one, click.weight, click.at)),
+            )
+            if user is not None and click.user_id == user:
+                own.setdefault(click.item_id, []).append(term(one, click.weight, click.at))
+    for (_, item, who), (_, _, value) in latest.items():
+        if who != user or who is None:
+            terms.setdefault(item, {}).setdefault(who, []).append(value)
+    strengths = {
+        item: (
+            _strength(1, terms.get(item, {}), own.get(item, [])),
+            _strength(-1, terms.get(item, {}), own.get(item, [])),
+        )
+        for item in {*terms, *own}
+    }
+    return {item: both for item, both in strengths.items() if any(both)}
+
+
+def _strength(sign: int, terms: dict[str | None, list[float]], own: list[float]) -> float:
+    voices = {who: sum(max(0.0, sign * one) for one in values) for who, values in terms.items()}
+    mine = sum(max(0.0, sign * one) for one in own)
+    named = sum(voice > 1e-9 for who, voice in voices.items() if who is not None) + (mine > 1e-9)
+    return mine + (sum(min(MEMORY.voice, voice) for voice in voices.values()) if named >= MEMORY.users else 0.0)
+
+
+@given(all_rows=rows, user=st.sampled_from([None, "ann", "eve"]))
+@any_rows
+async def test_strengths_are_those_of_the_rule(shop: Shop, all_rows: list[Row], user: str | None) -> None:
+    await clear(shop)
+    clicks = [said(number, row) for number, row in enumerate(all_rows)]
+    await write(shop, clicks)
+    found, wanted = await near(shop, user), expected(clicks, user)
+    assert found.keys() == wanted.keys()
+    for item, strengths in found.items():
+        assert strengths == pytest.approx(wanted[item], abs=2e-3)  # halves of the memory against floats of the test
+        assert -MEMORY.negative_cap <= MEMORY.boost(*strengths) <= MEMORY.cap
+
+
+@given(all_rows=rows, order=st.permutations(range(32)), at_once=st.integers(1, 5))
+@any_rows
+async def test_neither_order_nor_repetition_matters(
+    shop: Shop, all_rows: list[Row], order: list[int], at_once: int
+) -> None:
+    await clear(shop)
+    clicks = [said(number, row) for number, row in enumerate(all_rows)]
+    await write(shop, clicks)
+    once = await near(shop)
+    await clear(shop)
+    await write(shop, [clicks[one % len(clicks)] for one in order if one < 2 * len(clicks)], at_once=at_once)
+    assert await near(shop) == once
+
+
+@given(all_rows=rows, more=rows.filter(bool))
+@any_rows
+async def test_what_is_deleted_leaves_all_as_it_was(shop: Shop, all_rows: list[Row], more: list[Row]) -> None:
+    await clear(shop)
+    await write(shop, [said(number, row) for number, row in enumerate(all_rows)])
+    before = [await near(shop), await near(shop, "ann")]
+    added = [said(500 + number, row) for number, row in enumerate(more)]
+    await write(shop, added)
+    for one in added:
+        await clear(shop, "session_id", one.session_id)
+    assert [await near(shop), await near(shop, "ann")] == before
+
+
+@given(all_rows=rows, more=rows)
+@any_rows
+async def test_an_item_depends_on_its_own_rows_and_a_user_on_no_unconfirmed_others(
+    shop: Shop, all_rows: list[Row], more: list[Row]
+) -> None:
+    await clear(shop)
+    await write(shop, [said(number, row) for number, row in enumerate(all_rows)])
+    before = {user: await near(shop, user) for user in (None, "ann", "eve")}
+    others = [
+        said(500 + number, (angle, 9, "bob", weight, age)) for number, (angle, _, _, weight, age) in enumerate(more)
+    ]
+    await write(shop, others)
+    assert {user: await near(shop, user) for user in (None, "ann", "eve")} == before
