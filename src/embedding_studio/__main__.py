@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure, beside floors measured in the same run.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+export = typer.Typer(help="Write models or sessions out.", invoke_without_command=True)
+app.add_typer(export, name="export")
 console = Console()
 
 DataDir = Annotated[Path, typer.Option(help="Folder of all data; made if it is not there.")]
@@ -99,15 +101,46 @@ def migrate() -> None:
     asyncio.run(run(_settings().postgres))
 
 
-@app.command()
-def export() -> None:
-    """Export the encoders and cross-encoders that the plugins name to ONNX, where that was not done yet."""
+@export.callback()
+def export_models(context: typer.Context) -> None:
+    """Export the encoders and cross-encoders that the plugins name to ONNX, where that was not done yet.
+
+    With `sessions`: write a collection's sessions with their events.
+    """
+    if context.invoked_subcommand:
+        return
     from embedding_studio.bootstrap import model_sources
     from embedding_studio.inference.actors import export_missing
     from embedding_studio.sdk import find_plugins
 
     settings = _settings()
     export_missing(model_sources(find_plugins(settings.plugins)), settings.inference.encoders)
+
+
+@export.command("sessions")
+def export_sessions(
+    collection: Annotated[str, typer.Argument(help="Name of the collection.")],
+    output: Annotated[Path, typer.Option(help="File to write; - is standard output.")] = Path("-"),
+    since: Annotated[str | None, typer.Option(help="Searches from this time on, such as 2026-01-31T12:00:00Z.")] = None,
+    until: Annotated[str | None, typer.Option(help="Searches before this time.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Of an `up` that runs; the servers that the settings name if not given.")
+    ] = None,
+) -> None:
+    """Write a collection's sessions with their events, one JSON a line, oldest first.
+
+    Example: embedding-studio export sessions shop --since 2026-01-01T00:00:00Z --output sessions.jsonl
+    """
+    from embedding_studio.export import export_sessions as run
+    from embedding_studio.export import read_span
+    from embedding_studio.up import join
+
+    if data_dir:
+        join(data_dir)
+    watch = Console(stderr=True)
+    span = read_span(since, until)
+    written = asyncio.run(run(load_settings(), collection, span, output=output, console=watch))
+    watch.print(f"{written:,} sessions", highlight=False)
 
 
 @app.command()

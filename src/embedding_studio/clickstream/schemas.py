@@ -1,13 +1,13 @@
 """Sessions and events on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from embedding_studio.clickstream.domain import EventType, NewEvent, Shown
-from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.models import Event, Session, unpacked
 from embedding_studio.clickstream.service import Accepted, NewSession
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
@@ -18,6 +18,7 @@ __all__ = [
     "EventIn",
     "EventView",
     "EventsAccepted",
+    "ExportedSession",
     "ImpressionView",
     "QueryIn",
     "RejectedView",
@@ -204,6 +205,35 @@ class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
             if value in seen:
                 raise InvalidError.at(f"results[{index}].{name}", f"{value!r} stands there already")
             seen.add(value)
+
+
+class ExportedSession(msgspec.Struct):
+    """A line of an export: what the API takes to make the session and its events again."""
+
+    collection: str
+    irrelevant: bool
+    session: SessionIn
+    events: list[EventIn]
+
+    @classmethod
+    def of(cls, session: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> "ExportedSession":
+        """The documents as they can be sent."""
+        names = ("user_id", "filter", "meta", "mode", "model_version", "index_version", "variant")
+        return cls(
+            collection=session["collection"],
+            irrelevant=session.get("irrelevant_at") is not None,
+            session=SessionIn(
+                session_id=session["_id"],
+                query=QueryIn(**unpacked(session["query"])),
+                results=[ResultIn(**one) for one in session["results"]],
+                timestamp=session["created_at"],
+                **{name: session.get(name) for name in names},
+            ),
+            events=[
+                EventIn(event_id=event["_id"], **{name: event[name] for name in EventIn.__struct_fields__[1:]})
+                for event in events
+            ],
+        )
 
 
 class ImpressionView(msgspec.Struct):

@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pymongo.asynchronous.collection import AsyncCollection
 
 from embedding_studio.clickstream import Span
+from embedding_studio.clickstream.ubi import ACTIONS
 from embedding_studio.kernel.cursors import encode_cursor
 from embedding_studio.kernel.ids import new_id
 from refusals import HUGE, LONG, Json, check_problem, nested, refused
@@ -352,3 +356,46 @@ async def test_a_row_says_what_was_asked_and_what_became_of_it(studio: Studio, l
 )
 async def test_a_list_that_cannot_be_meant(studio: Studio, params: str, field: str) -> None:
     await refused(studio, "GET", f"{SESSIONS}?{params}", b"", field)
+
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "clickstream.md").read_text(encoding="utf-8")
+REQUESTS = re.findall(r"```http\n(GET|POST) (\S+)\n(.*?)```", GUIDE, re.DOTALL)
+
+
+async def test_the_guide(studio: Studio) -> None:
+    """Its first request, of events, follows the session that it answers."""
+    await studio.create("shop")
+    events, session, *rest = REQUESTS
+    for method, path, body in (session, events, session, *rest):
+        answer = await studio.client.request(method, path, json=json.loads(body) if body else None)
+        assert answer.is_success, (path, answer.text)
+        if "accepted" in answer.text:
+            told = answer.json()
+            assert (told["accepted"] > 0, told["duplicates"], told["rejected"]) == (True, 0, []), path
+    assert len(REQUESTS) == 6
+    await studio.client.delete("/api/v1/collections/shop")
+
+
+def test_the_guide_brings_an_export_back() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    names: Json = {}
+    exec(block, names)
+    sent: list[tuple[str, Json | None]] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        sent.append((request.url.path, json.loads(request.content) if request.content else None))
+        return httpx.Response(200)
+
+    line = {"collection": "shop", "irrelevant": True, "session": {"session_id": "s"}, "events": [{"event_id": "e"}]}
+    with httpx.Client(transport=httpx.MockTransport(note), base_url="http://api") as api:
+        names["send_again"](api, [json.dumps(line)])
+    assert sent == [
+        ("/api/v1/collections/shop/sessions", line["session"]),
+        ("/api/v1/events", {"events": line["events"]}),
+        ("/api/v1/sessions/s/irrelevant", None),
+    ]
+
+
+def test_the_guide_knows_the_actions() -> None:
+    for kind, names in ACTIONS.items():
+        assert f"| {', '.join(f'`{name}`' for name in names)} | `{kind}` |" in GUIDE
