@@ -11,7 +11,6 @@ from embedding_studio.clickstream.quality import QualityService
 from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.clickstream.schemas import ExportedSession
-from embedding_studio.clickstream.schemas import ExportedSession
 from embedding_studio.clickstream.service import (
     Accepted,
     ClickstreamService,
@@ -34,7 +33,6 @@ __all__ = [
     "EventFinding",
     "EventReport",
     "EventType",
-    "ExportedSession",
     "ExportedSession",
     "ForgettingService",
     "IntakeDay",
