@@ -162,9 +162,9 @@ class _Numbered:
 
 
 def _training_pairs(dataset: Dataset) -> Iterable[tuple[str, str, float, float]]:
-    """Key, item, weight and gain; a query's weight grows with the root of its items: no query drowns the others."""
+    """Key, item, weight and gain; a query's weight is the root of what its items are worth: none drowns the others."""
     for key in dataset.splits["train"]:
         gains = dataset.groups[key].gains
-        wanted = sum(gain > 0 for gain in gains.values())
+        worth = sum(max(0.0, gain) for gain in gains.values())
         for item, gain in gains.items():
-            yield key, item, max(0.0, gain) / max(1, wanted) ** 0.5, gain
+            yield key, item, max(0.0, gain) / (worth or 1.0) ** 0.5, gain
