@@ -18,7 +18,7 @@ from embedding_studio.clickstream import (
     Reporting,
     Session,
 )
-from embedding_studio.fine_tuning import FineTuningService
+from embedding_studio.fine_tuning import FineTuningService, GateVerifier
 from embedding_studio.improvement import (
     Announcer,
     Backlog,
@@ -320,6 +320,10 @@ class Container:
             tasks=self.tasks,
             settings=self.settings.upsertion,
         )
+
+    @cached_property
+    def gate_verifier(self) -> GateVerifier:
+        return GateVerifier(collections=self.collections, models=self.models)
 
     @cached_property
     def fine_tuning(self) -> FineTuningService:

@@ -19,7 +19,7 @@ from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.clickstream.http import ClickstreamController, ReportController, UbiController
-from embedding_studio.fine_tuning.http import FineTuningController
+from embedding_studio.fine_tuning.http import FineTuningController, GateController
 from embedding_studio.improvement.http import MemoryController
 from embedding_studio.inference.http import ModelController
 from embedding_studio.search.http import SearchController
@@ -43,6 +43,7 @@ _CONTROLLERS = (
     UbiController,
     TaskController,
     FineTuningController,
+    GateController,
     ModelController,
     MemoryController,
     PrometheusController,
@@ -56,6 +57,7 @@ _SERVICES = (
     "event_doctor",
     "fine_tuning",
     "forgetting",
+    "gate_verifier",
     "improvement",
     "models",
     "quality",

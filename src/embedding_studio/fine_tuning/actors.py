@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from embedding_studio.inference import (
     NewModel,
     OnnxEncoder,
 )
+from embedding_studio.sdk import GainOf
 from embedding_studio.tasks import Handler, Idempotency, Job, Outcome, Run
 from embedding_studio.vector_store import Collection, CollectionService, DeploymentMovedError, ItemStore
 
@@ -68,6 +70,10 @@ class Judge:
         dataset: Dataset,
         candidate: Candidate,
         witnesses: Witnesses,
+        *,
+        gain_of: GainOf,
+        since: datetime | None,
+        until: datetime,
     ) -> GateEvidence:
         """Judge the candidate beside the deployed version, on queries that neither training nor choice has seen.
 
@@ -84,6 +90,7 @@ class Judge:
             canary_difference=candidate.canary_difference,
             items_identical=None if of_items else await witnesses.are_unchanged(self._items, collection),
             data_hash=dataset.judgments.content_hash,
+            replay=await self._evaluator.replay(collection, gain_of, before, after, since=since, until=until),
         )
 
     async def _rankings(
@@ -188,7 +195,15 @@ class FineTuner:
         )
         await run.advance(_TRAINED)
         candidate = learned.candidate
-        evidence = await self._judge.judge(materials, dataset, candidate, witnesses)
+        evidence = await self._judge.judge(
+            materials,
+            dataset,
+            candidate,
+            witnesses,
+            gain_of=plugin.training.build(),
+            since=run.payload["since"],
+            until=run.payload["until"],
+        )
         record = await asyncio.to_thread(decide, evidence, seed=int(candidate.params["seed"]))
         await run.advance(_JUDGED)
         logged = await self._write(run, dataset, learned, record)
@@ -262,6 +277,7 @@ def _result(
         "data": _data(dataset),
         "metrics": msgspec.to_builtins(record.metrics),
         "gate": {"decision": record.decision, "reasons": list(record.reasons), "groups": record.groups},
+        "replay": msgspec.to_builtins(record.replay),
         "tried": [trial.as_dict() for trial in learned.trials],
         "device": learned.candidate.device,
         "examples_per_second": learned.candidate.examples_per_second,

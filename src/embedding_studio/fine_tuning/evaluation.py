@@ -1,16 +1,22 @@
 """Ranking judged queries through the serving path, before and after."""
 
 import asyncio
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.clickstream import AnsweredSession, ClickstreamService
+from embedding_studio.fine_tuning.clicks import normalize_query
 from embedding_studio.fine_tuning.dataset import Dataset
 from embedding_studio.fine_tuning.gate import GroupOutcome
 from embedding_studio.fine_tuning.metrics import mrr, ndcg, recall
+from embedding_studio.fine_tuning.replay import GroupReplay, Placed, ReplayedSession, replay_group
+from embedding_studio.sdk import GainOf
 from embedding_studio.search import SearchService
 from embedding_studio.vector_store import Collection
 
@@ -18,6 +24,7 @@ __all__ = ["Evaluator", "Ranked", "guard_slices", "outcomes", "outcomes_on_new_i
 
 _DEPTH = 100
 _AT_ONCE = 4
+_REPLAYED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +42,15 @@ class Ranked:
 
 
 class Evaluator:
-    """Asks the same retrieval that answers searches."""
+    """Asks the search that answers users, in the collection's own mode, with the fusion and the rankers of it.
 
-    def __init__(self, searches: SearchService) -> None:
+    So a condensed list is in the order in which the pages of a search would bring its items: scores that a fusion
+    brings to the range of its candidates are those of the whole window, not of the items that were shown.
+    """
+
+    def __init__(self, *, searches: SearchService, clickstream: ClickstreamService) -> None:
         self._searches = searches
+        self._clickstream = clickstream
 
     async def rank(
         self, collection: Collection, dataset: Dataset, keys: Sequence[str], vectors: NDArray[np.float32]
@@ -54,13 +66,32 @@ class Evaluator:
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def ranked(key: str, vector: NDArray[np.float32]) -> tuple[str, Ranked]:
-            shown = dataset.groups[key].shown
+            group = dataset.groups[key]
             async with slots:
-                condensed = await self._searches.rank(collection, vector, limit=len(shown), only=shown)
-                found = await self._searches.rank(collection, vector, limit=_DEPTH)
-            return key, Ranked(tuple(hit.item_id for hit in condensed), tuple(hit.item_id for hit in found))
+                order = await self._searches.rank(collection, group.text, vector, limit=_DEPTH, among=group.shown)
+            return key, Ranked(shown=order.among, found=order.found)
 
         return dict(await asyncio.gather(*map(ranked, keys, vectors)))
+
+    async def replay(
+        self,
+        collection: Collection,
+        gain_of: GainOf,
+        before: Mapping[str, Ranked],
+        after: Mapping[str, Ranked],
+        *,
+        since: datetime | None,
+        until: datetime,
+    ) -> tuple[GroupReplay, ...]:
+        """The newest 50,000 sessions of a time whose queries are among the rankings, put in both orders."""
+        newest: deque[tuple[str, ReplayedSession]] = deque(maxlen=_REPLAYED)
+        async for session in self._clickstream.answered(collection.name, since=since, until=until, silent=True):
+            if (key := normalize_query(session.query)) in before:
+                newest.append((key, _replayed(session, gain_of)))
+        by_group = defaultdict[str, list[ReplayedSession]](list)
+        for key, replayed in newest:
+            by_group[key].append(replayed)
+        return await asyncio.to_thread(_all_replayed, by_group, before, after)
 
 
 def outcomes(dataset: Dataset, before: Mapping[str, Ranked], after: Mapping[str, Ranked]) -> tuple[GroupOutcome, ...]:
@@ -88,6 +119,21 @@ def guard_slices(dataset: Dataset) -> dict[str, tuple[str, ...]]:
     """The gate's queries by halves: those that most users spoke for, and the others."""
     keys = sorted(dataset.splits["gate"], key=lambda key: (-sum(dataset.groups[key].users.values()), key))
     return {"head": tuple(keys[: len(keys) // 2]), "tail": tuple(keys[len(keys) // 2 :])}
+
+
+def _replayed(session: AnsweredSession, gain_of: GainOf) -> ReplayedSession:
+    return ReplayedSession(
+        shown=tuple(Placed(one.id, one.position, one.propensity) for one in session.impressions),
+        clicked=frozenset(answer.item_id for answer in session.answers if gain_of(answer.type, answer.value) > 0),
+    )
+
+
+def _all_replayed(
+    sessions: Mapping[str, Sequence[ReplayedSession]], before: Mapping[str, Ranked], after: Mapping[str, Ranked]
+) -> tuple[GroupReplay, ...]:
+    return tuple(
+        replay_group(key, own, before=before[key].shown, after=after[key].shown) for key, own in sessions.items()
+    )
 
 
 def _metrics(ranked: Ranked, gains: Mapping[str, float]) -> dict[str, float]:

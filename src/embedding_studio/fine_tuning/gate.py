@@ -20,11 +20,12 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from embedding_studio.fine_tuning.bootstrap import resampled_means
+from embedding_studio.fine_tuning.bootstrap import Comparison, interval, resampled_means
 from embedding_studio.fine_tuning.guard_slices import SliceResult, slice_results
+from embedding_studio.fine_tuning.replay import GroupReplay, ReplayEstimate, estimate_replay
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["Comparison", "Decision", "GateEvidence", "GateRecord", "GroupOutcome", "decide", "verify"]
+__all__ = ["Decision", "GateEvidence", "GateRecord", "GroupOutcome", "decide", "verify"]
 
 Decision = Literal["promote", "reject", "not_enough_evidence"]
 DECIDING_METRIC = "ndcg@10"
@@ -62,6 +63,7 @@ class GateEvidence:
         data_hash: Of the judgments.
         slices_of_items: Outcomes of the guard slices that are kinds of items, by name: each group judged by the gains
             of such items only. Of the metrics, nDCG@10 is read.
+        replay: The logged sessions of the groups, put in both orders; no rule reads them.
     """
 
     outcomes: tuple[GroupOutcome, ...]
@@ -70,16 +72,7 @@ class GateEvidence:
     items_identical: bool | None
     data_hash: str
     slices_of_items: Mapping[str, tuple[GroupOutcome, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A metric's mean over groups before and after, their difference and its 95 % percentile interval."""
-
-    before: float
-    after: float
-    delta: float
-    ci95: tuple[float, float]
+    replay: tuple[GroupReplay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +88,7 @@ class GateRecord:
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
         evidence: The input.
+        replay: What the logged sessions say beside it.
     """
 
     decision: Decision
@@ -105,6 +99,7 @@ class GateRecord:
     resamples: int
     seed: int
     evidence: GateEvidence
+    replay: ReplayEstimate = field(default_factory=ReplayEstimate)
 
     def as_dict(self) -> dict[str, Any]:
         """The record in JSON's types."""
@@ -148,6 +143,7 @@ def decide(evidence: GateEvidence, *, seed: int, resamples: int = RESAMPLES) -> 
         resamples=resamples,
         seed=seed,
         evidence=evidence,
+        replay=estimate_replay(evidence.replay, resamples=resamples, seed=seed),
     )
 
 
@@ -162,13 +158,12 @@ def _comparisons(outcomes: Sequence[GroupOutcome], resamples: int, seed: int) ->
     before = np.array([[outcome.before[name] for name in names] for outcome in outcomes])
     changes = np.array([[_change(outcome, name) for name in names] for outcome in outcomes])
     means = resampled_means(changes, resamples=resamples, seed=seed)
-    low, high = np.quantile(means, (0.025, 0.975), axis=0)
     return {
         name: Comparison(
             before=float(before[:, column].mean()),
             after=float((before + changes)[:, column].mean()),
             delta=float(changes[:, column].mean()),
-            ci95=(float(low[column]), float(high[column])),
+            ci95=interval(means[:, column]),
         )
         for column, name in enumerate(names)
     }

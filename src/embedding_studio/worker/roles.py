@@ -70,7 +70,7 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
             judge=Judge(
                 items=container.items,
                 embeddings=container.embeddings,
-                evaluator=Evaluator(container.searches),
+                evaluator=Evaluator(searches=container.searches, clickstream=container.clickstream),
                 previewer=Previewer(
                     reader=reader,
                     items=container.items,

@@ -32,7 +32,7 @@ async def measured(one: RecallMeter, collection: Collection, query: Query, hits:
 
 async def test_a_search_that_finds_half_is_noted_as_half(studio: Studio, any_name: str) -> None:
     collection, query = await shelf(studio, any_name)
-    exact = await studio.container.searches.rank(collection, query.vector, limit=10)  # type: ignore[arg-type]
+    exact, _ = await studio.container.searches._retriever.nearest(collection, query, limit=10)
     await measured(meter(studio), collection, query, exact[:5], 0.001)
     view = (await studio.client.get(f"/api/v1/collections/{any_name}")).json()
     assert view["recall"] == [{"bucket": "no filter", "samples": 1, "recall": 0.5, "ef_search": 100}]

@@ -188,3 +188,34 @@ async def test_very_many_words_may_be_searched_for(studio: Studio, any_name: str
     await studio.add(any_name, [{"id": "a", "payload": {"title": "zebra"}, "vector": [1]}])
     words = " ".join(chr(0x4E00 + n) for n in range(4_990)) + " zebras"
     assert [one["id"] for one in (await studio.search(any_name, query=words))["results"]] == ["a"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "lexical"])
+async def test_ranking_for_a_judge_is_the_order_of_the_pages(studio: Studio, any_name: str, mode: str) -> None:
+    things = ["sofa", "table", "lamp", "knife", "chair", "rug", "mirror", "shelf", "clock", "vase", "bowl", "bench"]
+    colors = ["red", "green", "blue", "black", "white", "pink", "grey", "brown", "golden", "silver", "beige"]
+    titles = [f"{color} {thing}" for color in colors for thing in things]
+    await studio.create(any_name, options={"mode": mode})
+    await studio.add(any_name, [{"id": title.replace(" ", "-"), "payload": {"title": title}} for title in titles])
+    collection = await studio.container.collections.current(any_name)
+    text = "a red or blue sofa"
+    (vector,) = await studio.container.embeddings.embed(collection, [text], "query")
+
+    paged = await pages(studio, any_name, 100, len(titles), query=text)
+    asked = [title.replace(" ", "-") for title in titles[::3]]
+    order = await studio.container.searches.rank(collection, text, vector, limit=100, among=asked)
+    assert list(order.found) == paged[:100]
+    assert list(order.among) == [item for item in paged if item in asked]
+    assert len(order.among) == (len(asked) if mode != "lexical" else len([item for item in asked if item in paged]))
+
+
+async def test_a_vector_of_another_model_ranks_beside_the_words(studio: Studio, any_name: str) -> None:
+    await studio.create(any_name)
+    await studio.add(any_name, [{"id": word, "payload": {"title": word}} for word in ("sofa", "knife", "lamp")])
+    collection = await studio.container.collections.current(any_name)
+    vectors = await studio.container.embeddings.embed(collection, ["sofa", "knife"], "query")
+    orders = [
+        await studio.container.searches.rank(collection, "lamp", vector, limit=3, among=["sofa", "knife", "lamp"])
+        for vector in vectors
+    ]
+    assert [order.found for order in orders] == [("lamp", "sofa", "knife"), ("lamp", "knife", "sofa")]

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embedding_studio.fine_tuning.gate import GateEvidence, GateRecord, GroupOutcome, decide, verify
+from embedding_studio.fine_tuning.replay import Placed, ReplayedSession, ReplayEstimate, replay_group
 from embedding_studio.kernel.errors import InvalidError
 
 Floats = NDArray[np.float64]
@@ -194,6 +195,25 @@ def test_a_record_that_was_changed_is_not_verified(field: str) -> None:
     other = decide(evidence(*world(250, 3), {"head": range(50)}), seed=7)
     forged = replace(decide(good(), seed=7), **{field: getattr(other, field)})
     assert verify(forged) == (field,)
+
+
+def test_a_replay_is_reported_and_decides_nothing() -> None:
+    shown = tuple(Placed(item, position) for position, item in enumerate("abc", 1))
+    sessions = [ReplayedSession(shown, frozenset("a"))]
+    bad_news = tuple(replay_group(f"g{n}", sessions, before="abc", after="cba") for n in range(20))
+    record = decide(replace(good(), replay=bad_news), seed=0)
+    assert promoted(record)
+    assert record.replay.mrr
+    assert record.replay.mrr.delta == pytest.approx(1 / 3 - 1)
+    stored = GateRecord.from_dict(json.loads(json.dumps(record.as_dict())))
+    assert verify(stored) == ()
+    assert verify(replace(stored, replay=ReplayEstimate())) == ("replay",)
+
+
+def test_a_record_from_before_replays_is_verified() -> None:
+    content = decide(good(), seed=7).as_dict()
+    del content["replay"], content["evidence"]["replay"]
+    assert verify(GateRecord.from_dict(content)) == ()
 
 
 def test_changed_numbers_are_noticed() -> None:
