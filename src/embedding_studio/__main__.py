@@ -28,6 +28,8 @@ bench = typer.Typer(help="Measure, beside floors measured in the same run.", no_
 app.add_typer(bench, name="bench")
 export = typer.Typer(help="Write models or sessions out.", invoke_without_command=True)
 app.add_typer(export, name="export")
+gate = typer.Typer(help="Why a model was promoted or not.", no_args_is_help=True)
+app.add_typer(gate, name="gate")
 console = Console()
 
 DataDir = Annotated[Path, typer.Option(help="Folder of all data; made if it is not there.")]
@@ -243,6 +245,81 @@ def demo(
         json=json_file,
     )
     asyncio.run(run_demo(options, console))
+
+
+@app.command()
+def simulate(  # noqa: PLR0913, PLR0917 -- each is an option of the command
+    collection: Annotated[str, typer.Option(help="Made and filled if it is not there; else taken as it is.")],
+    data: Annotated[Path, typer.Option(help="Folder of items.jsonl.gz, queries.jsonl.gz and qrels.tsv.")],
+    url: Annotated[str, typer.Option(help="Of the API.")] = "http://127.0.0.1:8400",
+    days: Annotated[int, typer.Option(min=1, max=365, help="Simulated days, the last of them yesterday.")] = 10,
+    sessions: Annotated[int, typer.Option(min=1, max=100_000, help="Searches on each day.")] = 300,
+    seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
+    never_asked: Annotated[float, typer.Option(min=0, max=0.99, help="Share of queries that nobody asks.")] = 0.3,
+    taste: Annotated[float, typer.Option(min=0, max=1, help="How far the tastes of users differ.")] = 0.0,
+    bots: Annotated[float, typer.Option(min=0, max=1, help="Share of searches by bots.")] = 0.0,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of senders that send twice.")] = 0.0,
+    null: Annotated[str | None, typer.Option(help="shuffled or uniform: clicks that say nothing.")] = None,
+    drift: Annotated[int | None, typer.Option(min=1, help="The day on which tastes change.")] = None,
+    train_every: Annotated[int, typer.Option(min=0, help="Days from one training to the next; 0: none.")] = 0,
+    track: Annotated[str, typer.Option(help="Of the training.")] = "query_adapter",
+    live: Annotated[bool, typer.Option(help="Let all happen now: tracked searches, as one long day.")] = False,
+    plugin: Annotated[str, typer.Option(help="Of a new collection.")] = "text",
+    plot: Annotated[Path | None, typer.Option(help="The picture to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let simulated users search and click for some days, and report how good the results get: the learning curve.
+
+    Example: embedding-studio simulate --collection shop --data ./esci --days 20 --train-every 5 --json
+    """
+    from embedding_studio.simulation import Options, Target, run_simulation, show
+
+    options = Options(
+        days=days,
+        sessions=sessions,
+        seed=seed,
+        never_asked=never_asked,
+        taste=taste,
+        bots=bots,
+        duplicates=duplicates,
+        null=null,
+        drift=drift,
+        train_every=train_every,
+        track=track,
+        live=live,
+    )
+    target = Target(url=url, collection=collection, plugin=plugin)
+    run = run_simulation(target, data, options, plot=plot, console=Console(stderr=True))
+    show(asyncio.run(run), console, as_json=as_json)
+
+
+@gate.command("verify")
+def gate_verify(
+    collection: Annotated[str, typer.Argument(help="Name of the collection.")],
+    version: Annotated[int, typer.Argument(min=1, help="Of the model.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Of an `up` that runs; the servers that the settings name if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the gate's decision again from the evidence stored with a model; status 1 if anything comes out otherwise.
+
+    Example: embedding-studio gate verify shop 4 --data-dir ./data
+    """
+    from msgspec import to_builtins
+
+    from embedding_studio.gate import show, verify
+    from embedding_studio.up import join
+
+    if data_dir:
+        join(data_dir)
+    verified = asyncio.run(verify(load_settings(), collection, version))
+    if as_json:
+        console.print_json(json.dumps({"verified": verified.is_verified, **to_builtins(verified)}))
+    else:
+        show(verified, console)
+    if not verified.is_verified:
+        raise typer.Exit(1)
 
 
 @bench.command("search")

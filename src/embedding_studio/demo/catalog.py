@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from importlib.resources import as_file, files
 
 from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.simulation.client import Item
 
-__all__ = ["Film", "Item", "load_films", "split_names"]
-
-Item = dict[str, object]
-"""An item as the API takes it: `id` and `payload`."""
+__all__ = ["Film", "load_films", "split_names"]
 
 _QUERY = """
 SELECT imdbID, Title, Year, Runtime, Genre, Director, Writer, "Cast", Metacritic, Language, Country, Oscars

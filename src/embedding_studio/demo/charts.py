@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
-from embedding_studio.demo.evaluation import Estimate
 from embedding_studio.demo.record import DemoReport
+from embedding_studio.simulation.quality import Estimate
 
 __all__ = ["learning_curve"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from embedding_studio.demo.catalog import Film
-from embedding_studio.demo.evaluation import Evaluation
 from embedding_studio.demo.queries import Query
 from embedding_studio.demo.record import Hit, SideBySide
+from embedding_studio.simulation.quality import Evaluation
 
 __all__ = ["side_by_side"]
 

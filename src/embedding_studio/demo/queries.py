@@ -38,6 +38,11 @@ class Query:
     clicked: bool
     held_out: bool
 
+    @property
+    def gains(self) -> dict[str, float]:
+        """What the relevant films are worth: all the same."""
+        return dict.fromkeys(self.relevant, 1.0)
+
 
 def compose_queries(films: Sequence[Film]) -> list[Query]:
     """All queries that a catalog can answer, the clicked ones first; the same catalog gives the same queries.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embedding_studio.demo.evaluation import Estimate
+from embedding_studio.simulation.quality import Estimate
 
 __all__ = ["Curve", "Day", "DemoReport", "Hit", "SideBySide"]
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from embedding_studio.demo.charts import learning_curve
-from embedding_studio.demo.evaluation import Estimate
 from embedding_studio.demo.record import Curve, Day, DemoReport, Hit, SideBySide
+from embedding_studio.simulation.quality import Estimate
 
 __all__ = ["print_report", "render_html", "write_html"]
 

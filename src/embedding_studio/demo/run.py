@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,25 @@ from typing import Any
 from rich.console import Console
 
 from embedding_studio.demo.catalog import Film, load_films
-from embedding_studio.demo.client import StudioClient
-from embedding_studio.demo.evaluation import Estimate, Evaluation, evaluate
 from embedding_studio.demo.lists import side_by_side
 from embedding_studio.demo.memory import peak_memory
 from embedding_studio.demo.processes import running_studio
 from embedding_studio.demo.queries import Query, compose_queries
 from embedding_studio.demo.record import Curve, Day, DemoReport
 from embedding_studio.demo.report import print_report, write_html
-from embedding_studio.demo.simulation import Traffic, live_a_day
-from embedding_studio.demo.steps import Steps
-from embedding_studio.demo.users import UserModel, plan_day
 from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.simulation.client import StudioClient
+from embedding_studio.simulation.quality import Estimate, Evaluation, evaluate
+from embedding_studio.simulation.steps import Steps
+from embedding_studio.simulation.traffic import Behaviour, Traffic, live_a_day
+from embedding_studio.simulation.users import UserModel
 
 __all__ = ["COLLECTION", "DemoOptions", "run_demo"]
 
 COLLECTION = "demo-films"
 _PLUGIN = "movies"
 _SEEN_EVALUATED = 300
+_USERS = UserModel(shown=20, examination=0.4, click_relevant=0.8, click_other=0.03, people=600, popularity=0.3)
 _MEBIBYTE = 2**20
 
 
@@ -59,7 +60,7 @@ class DemoOptions:
     shuffle_clicks: bool = False
     report: Path = Path("report.html")
     json: Path = Path("demo-report.json")
-    users: UserModel = field(default_factory=UserModel)
+    users: UserModel = _USERS
 
 
 async def run_demo(options: DemoOptions, console: Console | None = None) -> DemoReport:
@@ -68,7 +69,7 @@ async def run_demo(options: DemoOptions, console: Console | None = None) -> Demo
     Raises:
         InvalidError: There are no days, or too few films for any query.
         UnavailableError: The product, or the films, could not be had.
-        DemoRequestError: The API refused something.
+        RequestRefusedError: The API refused something.
     """
     console = console or Console()
     steps = Steps(console)
@@ -149,16 +150,14 @@ class _Demo:
             await self._client.ingest(items, moved)
 
     async def _live(self, number: int) -> Traffic:
-        visits = plan_day(self._clicked, self._options.sessions_per_day, self._options.users, self._chance)
+        options = self._options
+        behaviour = Behaviour(
+            sessions=options.sessions_per_day, users=options.users, null="shuffled" if options.shuffle_clicks else None
+        )
         title = f"Day {number}: simulated users search and click"
-        with self._steps.step("sessions", title, len(visits)) as moved:
+        with self._steps.step("sessions", title, behaviour.sessions) as moved:
             return await live_a_day(
-                self._client,
-                visits,
-                self._options.users,
-                self._chance,
-                shuffle=self._options.shuffle_clicks,
-                advance=_counting(moved),
+                self._client, self._clicked, behaviour, self._chance, midnight=None, advance=_counting(moved)
             )
 
     async def _fine_tune(self, number: int) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 
 from embedding_studio.demo.catalog import Film, load_films
-from embedding_studio.demo.evaluation import Estimate
 from embedding_studio.demo.queries import Query, compose_queries
 from embedding_studio.demo.record import Curve, Day, DemoReport, Hit, SideBySide
+from embedding_studio.simulation.quality import Estimate
 
 
 @pytest.fixture(scope="session")

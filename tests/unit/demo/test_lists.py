@@ -1,9 +1,9 @@
 from collections.abc import Mapping, Sequence
 
 from embedding_studio.demo.catalog import Film
-from embedding_studio.demo.evaluation import Evaluation
 from embedding_studio.demo.lists import side_by_side
 from embedding_studio.demo.queries import Query
+from embedding_studio.simulation.quality import Evaluation
 
 
 def test_five_queries_from_the_best_to_the_worst(film_of: Mapping[str, Film], queries: Sequence[Query]) -> None:

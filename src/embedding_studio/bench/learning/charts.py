@@ -8,7 +8,7 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from embedding_studio.demo.evaluation import Estimate
+from embedding_studio.simulation.quality import Estimate
 
 __all__ = ["Chart", "draw"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from embedding_studio.demo.client import DemoRequestError, StudioClient
 from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.simulation.client import RequestRefusedError, StudioClient
 
 
 def model_version(handler: Callable[[httpx.Request], httpx.Response]) -> int:
@@ -17,7 +17,7 @@ def model_version(handler: Callable[[httpx.Request], httpx.Response]) -> int:
 
 
 def test_a_refusal_says_what_the_server_said() -> None:
-    with pytest.raises(DemoRequestError, match=r"GET /api/v1/collections/films: 429 slow down"):
+    with pytest.raises(RequestRefusedError, match=r"GET /api/v1/collections/films: 429 slow down"):
         model_version(lambda _request: httpx.Response(429, text="slow down"))
 
 
@@ -38,5 +38,5 @@ def test_a_failed_task_gives_its_reason() -> None:
         async with StudioClient("http://studio", "films", httpx.MockTransport(failed)) as client:
             await client.wait("t1")
 
-    with pytest.raises(DemoRequestError, match=r"task t1 \(upsert\) is failed: the disk is full"):
+    with pytest.raises(RequestRefusedError, match=r"task t1 \(upsert\) is failed: the disk is full"):
         asyncio.run(wait())

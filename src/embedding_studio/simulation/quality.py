@@ -1,14 +1,14 @@
 """How good results are: nDCG@10 with intervals, measured on what the API serves."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum, log2
 
 import numpy as np
 
-from embedding_studio.demo.client import StudioClient
-from embedding_studio.demo.queries import Query
+from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.simulation.client import StudioClient
+from embedding_studio.simulation.questions import Gains, Question
 
 __all__ = ["DEPTH", "Estimate", "Evaluation", "estimate", "evaluate", "ndcg_at_10"]
 
@@ -32,7 +32,7 @@ class Evaluation:
 
     Attributes:
         model_version: Of the model.
-        results: The ids of the first ten films by query text.
+        results: The ids of the first ten items by query text.
         ndcg: nDCG@10 by query text.
     """
 
@@ -40,28 +40,43 @@ class Evaluation:
     results: Mapping[str, tuple[str, ...]]
     ndcg: Mapping[str, float]
 
-    def mean(self, queries: Iterable[Query]) -> Estimate:
+    def judged_by(self, queries: Iterable[Question]) -> "Evaluation":
+        """The same results by another truth."""
+        return replace(self, ndcg=_ndcg(self.results, queries))
+
+    def mean(self, queries: Iterable[Question]) -> Estimate:
         """The mean over some of the queries."""
         return estimate([self.ndcg[query.text] for query in queries])
 
-    def gain_over(self, before: "Evaluation", queries: Iterable[Query]) -> Estimate:
+    def gain_over(self, before: "Evaluation", queries: Iterable[Question]) -> Estimate:
         """The mean of the differences, query by query."""
         return estimate([self.ndcg[query.text] - before.ndcg[query.text] for query in queries])
 
 
-async def evaluate(client: StudioClient, queries: Sequence[Query], advance: Callable[[], None]) -> Evaluation:
+async def evaluate(client: StudioClient, queries: Sequence[Question], advance: Callable[[], None]) -> Evaluation:
     """Ask every query without leaving a session behind; `advance` is called after each answer."""
+    if not queries:
+        raise InvalidError.at("queries", "there is none to evaluate by")
     answers = await client.search_all([query.text for query in queries], limit=DEPTH, advance=advance)
     results = {query.text: answer.item_ids for query, answer in zip(queries, answers, strict=True)}
-    ndcg = {query.text: ndcg_at_10(results[query.text], query.relevant) for query in queries}
-    return Evaluation(answers[0].model_version, results, ndcg)
+    return Evaluation(answers[0].model_version, results, _ndcg(results, queries))
 
 
-def ndcg_at_10(ranked: Sequence[str], relevant: AbstractSet[str]) -> float:
-    """nDCG@10 with binary gains (Järvelin & Kekäläinen 2002); the best possible list has min(10, relevant) hits."""
-    found = fsum(1 / log2(position + 1) for position, item in enumerate(ranked[:DEPTH], start=1) if item in relevant)
-    ideal = fsum(1 / log2(position + 1) for position in range(1, min(DEPTH, len(relevant)) + 1))
-    return found / ideal if ideal else 0.0
+def ndcg_at_10(ranked: Sequence[str], gains: Gains) -> float:
+    """nDCG@10 (Järvelin & Kekäläinen 2002), gain linear, discount log₂(1 + rank), the ideal list of all that is known.
+
+    Where nothing is worth anything, it is 0.
+    """
+    ideal = _discounted(sorted(gains.values(), reverse=True)[:DEPTH])
+    return _discounted([gains.get(item, 0.0) for item in ranked[:DEPTH]]) / ideal if ideal else 0.0
+
+
+def _discounted(gains: Sequence[float]) -> float:
+    return fsum(gain / log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+
+def _ndcg(results: Mapping[str, Sequence[str]], queries: Iterable[Question]) -> dict[str, float]:
+    return {query.text: ndcg_at_10(results[query.text], query.gains) for query in queries}
 
 
 def estimate(values: Sequence[float]) -> Estimate:

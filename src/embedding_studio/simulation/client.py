@@ -1,18 +1,19 @@
-"""The demo's view of the product: its HTTP API and nothing else."""
+"""The simulated users' view of the product: its HTTP API and nothing else."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from embedding_studio.demo.catalog import Item
 from embedding_studio.kernel.errors import StudioError, UnavailableError
+from embedding_studio.kernel.ids import new_id
 
-__all__ = ["Answer", "Asked", "DemoRequestError", "Event", "StudioClient"]
+__all__ = ["Answer", "Asked", "Event", "Item", "RequestRefusedError", "StudioClient"]
 
 _AT_ONCE = 4
 _REQUEST_DEADLINE = 60.0
@@ -24,32 +25,45 @@ _EVENTS_AT_ONCE = 1_000
 Event = dict[str, object]
 """An event as the API takes it."""
 
+Item = dict[str, object]
+"""An item as the API takes it: `id` and `payload`."""
 
-class DemoRequestError(StudioError):
+
+class RequestRefusedError(StudioError):
     """The API refused something or did not finish it; says what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a search gave; `session_id` is None where the search was not recorded."""
+    """What a search gave.
+
+    Attributes:
+        session_id: None where the search was not recorded.
+        at: The time that its session was given; None where that is the time of the search.
+    """
 
     session_id: str | None
     item_ids: tuple[str, ...]
     model_version: int
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A recorded search to be: a query and who asks it."""
+    """A recorded search to be: a query, who asks it, and when if not now.
+
+    A search of another time is recorded as one that was served elsewhere then.
+    """
 
     text: str
     user_id: str
+    at: datetime | None = None
 
 
 class StudioClient:
     """One collection of one server, over at most four connections.
 
-    Every method raises `UnavailableError` when the server does not answer and `DemoRequestError` when it refuses.
+    Every method raises `UnavailableError` when the server does not answer and `RequestRefusedError` when it refuses.
     """
 
     def __init__(self, url: str, collection: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -73,6 +87,13 @@ class StudioClient:
         if found:
             await self._send("DELETE", self._path)
         await self._send("POST", "/api/v1/collections", {"name": self._collection, "plugin": plugin})
+
+    async def ensure(self, plugin: str) -> bool:
+        """Make the collection if there is none of its name; says whether it did."""
+        if await self._send("GET", self._path, missing_ok=True):
+            return False
+        await self._send("POST", "/api/v1/collections", {"name": self._collection, "plugin": plugin})
+        return True
 
     async def ingest(self, items: Sequence[Item], advance: Callable[[int], None]) -> None:
         """Write all items and wait until they are searchable; `advance` is told how many are, from time to time."""
@@ -106,11 +127,17 @@ class StudioClient:
             accepted += (await self._send("POST", "/api/v1/events", batch))["accepted"]
         return accepted
 
-    async def fine_tune(self) -> dict[str, Any]:
+    async def fine_tune(self, track: str = "query_adapter") -> dict[str, Any]:
         """Train on all sessions, deploy what the gate promotes; returns the task's result."""
-        task = await self._send("POST", f"{self._path}/fine-tuning", {"track": "query_adapter", "deploy": "if_better"})
+        task = await self._send("POST", f"{self._path}/fine-tuning", {"track": track, "deploy": "if_better"})
         finished = await self.wait(task["task_id"])
         return dict(finished["result"] or {})
+
+    async def deploy(self, version: int, note: str) -> None:
+        """Deploy a model whatever the gate said of it, and wait until it serves."""
+        wish = {"force": True, "note": note}
+        task = await self._send("POST", f"{self._path}/models/{version}/deploy", wish)
+        await self.wait(task["task_id"])
 
     async def model_version(self) -> int:
         """The version that answers searches."""
@@ -126,19 +153,33 @@ class StudioClient:
             if task["state"] == "succeeded":
                 return task
             if task["state"] not in {"pending", "running"}:
-                raise DemoRequestError(f"task {task_id} ({task['kind']}) is {task['state']}: {_reason(task)}")
+                raise RequestRefusedError(f"task {task_id} ({task['kind']}) is {task['state']}: {_reason(task)}")
             await asyncio.sleep(_POLL)
         raise UnavailableError(f"task {task_id} did not finish within {_TASK_DEADLINE:.0f} s")
 
     async def _search(self, query: Asked | str, limit: int) -> Answer:
-        body: dict[str, object] = {"limit": limit}
-        if isinstance(query, Asked):
-            body |= {"query": query.text, "user_id": query.user_id}
-        else:
-            body |= {"query": query, "track": False}
+        asked = query if isinstance(query, Asked) else None
+        body: dict[str, object] = {"query": asked.text if asked else query, "limit": limit}
+        body["track"] = asked is not None and asked.at is None
+        if asked:
+            body["user_id"] = asked.user_id
         found = await self._send("POST", f"{self._path}/search", body)
         ids = tuple(result["id"] for result in found["results"])
-        return Answer(found["session_id"], ids, found["model_version"])
+        answer = Answer(found["session_id"], ids, found["model_version"])
+        return await self._dated(asked, asked.at, answer) if asked and asked.at else answer
+
+    async def _dated(self, asked: Asked, at: datetime, answer: Answer) -> Answer:
+        session_id = f"sim-{new_id()}"
+        session = {
+            "session_id": session_id,
+            "query": asked.text,
+            "user_id": asked.user_id,
+            "timestamp": at.isoformat(),
+            "model_version": answer.model_version,
+            "results": [{"id": item, "position": position} for position, item in enumerate(answer.item_ids, 1)],
+        }
+        await self._send("POST", f"{self._path}/sessions", session)
+        return replace(answer, session_id=session_id, at=at)
 
     async def _send(self, method: str, path: str, body: object = None, *, missing_ok: bool = False) -> Any:
         try:
@@ -148,7 +189,7 @@ class StudioClient:
         if missing_ok and response.status_code == httpx.codes.NOT_FOUND:
             return None
         if response.is_error:
-            raise DemoRequestError(f"{method} {path}: {response.status_code} {response.text[:500]}")
+            raise RequestRefusedError(f"{method} {path}: {response.status_code} {response.text[:500]}")
         return response.json() if response.content else None
 
 

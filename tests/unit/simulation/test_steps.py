@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from embedding_studio.demo.steps import Steps
+from embedding_studio.simulation.steps import Steps
 
 
 def test_steps_of_one_name_add_up() -> None:

@@ -2,8 +2,8 @@ from math import log2
 
 import pytest
 
-from embedding_studio.demo.evaluation import Estimate, Evaluation, estimate, ndcg_at_10
 from embedding_studio.demo.queries import Query
+from embedding_studio.simulation.quality import Estimate, Evaluation, estimate, ndcg_at_10
 
 TEN = [f"film-{number}" for number in range(10)]
 
@@ -26,11 +26,11 @@ def query(text: str) -> Query:
     ],
 )
 def test_ndcg_by_hand(relevant: set[str], expected: float) -> None:
-    assert ndcg_at_10(TEN, relevant) == pytest.approx(expected)
+    assert ndcg_at_10(TEN, dict.fromkeys(relevant, 1.0)) == pytest.approx(expected)
 
 
 def test_the_eleventh_result_does_not_count() -> None:
-    assert ndcg_at_10([*TEN, "late"], {"late"}) == 0
+    assert ndcg_at_10([*TEN, "late"], {"late": 1.0}) == 0
 
 
 def test_an_interval_contains_the_mean_and_narrows_with_more_queries() -> None:

@@ -1,4 +1,4 @@
-"""The steps of the demo: shown while they last, timed when they are done."""
+"""Steps: shown while they last, timed when they are done."""
 
 import time
 from collections import defaultdict
