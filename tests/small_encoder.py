@@ -33,11 +33,13 @@ def save_small_encoder(folder: Path, *, seed: int = 0) -> str:
         "bert",
         vocab_size=len(tokens),
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
-        initializer_range=0.3,  # else all vectors are nearly the same
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.1,  # else all vectors are nearly the same
     )
     bare = folder / "bare"
     AutoModel.from_config(config).save_pretrained(bare)  # type: ignore[no-untyped-call]  # not typed
@@ -84,7 +86,7 @@ def world(model: str, *, adapter: int = 0) -> EncoderData:
 
 def job(model: str, **fields: Any) -> EncoderJob:
     """A short training of the model's queries."""
-    config = {"epochs": 8, "batch_size": 4, "learning_rate": 3e-3, "evaluations": 1, "patience": 100, "anchor": 0.0}
+    config = {"epochs": 8, "batch_size": 8, "learning_rate": 1e-2, "evaluations": 1, "patience": 100, "anchor": 0.0}
     known: dict[str, Any] = {"track": "query_encoder", "model": model, "source": "small", **fields}
     known["config"] = EncoderConfig(**{**config, **known.pop("settings", {})})
     return EncoderJob(**known)

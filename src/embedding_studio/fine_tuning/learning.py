@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ __all__ = ["Learned", "Learner", "Trial"]
 
 _WORTH_BEGINNING = 30.0  # seconds
 _WINNERS = 6
-_ABANDONED = 7 * 24 * 3600.0  # seconds
+_ABANDONED = 14 * 24 * 3600.0  # seconds: longer than a task may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,9 @@ def _prune(folder: Path) -> None:
 
 
 def _clean(work: Path) -> None:
-    """Delete what tasks left that nobody has gone on with for a week."""
+    """Delete what tasks left that nobody has gone on with for two weeks."""
     before = time.time() - _ABANDONED
     for folder in work.glob("*"):
-        if folder.stat().st_mtime < before:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its task has just ended
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ __all__ = ["AdapterParams", "AutoParams", "EncoderParams", "FineTuningIn"]
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
-_Seconds = Annotated[float, msgspec.Meta(gt=0, le=30 * 24 * 3600)] | None
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600)] | None
 _Search = Annotated[int, msgspec.Meta(ge=1, le=MOST_CONFIGURATIONS)] | None
 _Scale = Annotated[float, msgspec.Meta(gt=0, le=100)] | None
 _Anchor = Annotated[float, msgspec.Meta(ge=0, le=100)] | None

@@ -46,14 +46,21 @@ class Choice(BaseEvaluator):
     """
 
     def __init__(
-        self, folder: Path, dev: Callable[[SentenceTransformer], Doubles], *, report: Callable[[Point], None]
+        self,
+        folder: Path,
+        dev: Callable[[SentenceTransformer], Doubles],
+        *,
+        report: Callable[[Point], None],
+        is_over: Callable[["Choice"], bool],
     ) -> None:
+        """`is_over` says whether training shall stop; with several processes the first one speaks for all."""
         super().__init__()  # type: ignore[no-untyped-call]  # sentence-transformers has not typed it
         self.greater_is_better = True
         self.primary_metric = "dev_ndcg@10"
         self._folder = folder
         self._dev = dev
         self._report = report
+        self._is_over = is_over
         self.loss: float | None = None
         self.curve: list[Point] = self._read()
 
@@ -72,7 +79,8 @@ class Choice(BaseEvaluator):
                 self._keep(model, steps)
             self._write()
             self._report(self.curve[-1])
-        return {"dev_ndcg@10": float(values.mean()) if len(values) else 0.0}
+        over = float(self._is_over(self))
+        return {"dev_ndcg@10": float(values.mean()) if len(values) else 0.0, "is_over": over}
 
     @property
     def chosen(self) -> int:

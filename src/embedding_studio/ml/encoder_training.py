@@ -61,13 +61,20 @@ def train_encoder(folder: Path, job: EncoderJob, data: EncoderData, progress: Pr
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers has not typed it
     torch.manual_seed(job.config.seed)
     model = begin(job, data)
-    choice = Choice(folder / "choice", _Dev(job, data), report=lambda point: progress(point.step, 0, point))
+    until = time.monotonic() + job.config.seconds
+    choice = Choice(
+        folder / "choice",
+        _Dev(job, data),
+        report=lambda point: progress(point.step, 0, point),
+        is_over=lambda choice: time.monotonic() >= until or _is_stale(choice, job),
+    )
     trainer = _trainer(folder, model, job, data, choice, progress)
     checkpoint = _last_checkpoint(folder / "checkpoints")
     step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else None
-    choice.go_back_to(-1 if step is None else step)
-    if checkpoint is None:
-        choice(model, steps=0)
+    if trainer.is_world_process_zero():
+        choice.go_back_to(-1 if step is None else step)
+        if checkpoint is None:
+            choice(model, steps=0)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     watch = next(one for one in trainer.callback_handler.callbacks if isinstance(one, _Watch))
     result = EncoderResult((), 0, 0.0, watch.examples_per_second, str(model.device), step)
@@ -148,7 +155,7 @@ class _Watch(TrainerCallback):
         return self._examples / self._seconds if self._seconds else 0.0
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Count the step; past the time, look at dev once more and stop."""
+        """Count the step; past the time, look at dev once more."""
         now = time.monotonic()
         self.device = args.device
         if self._last is not None:
@@ -157,8 +164,8 @@ class _Watch(TrainerCallback):
         self._last = now
         if state.is_world_process_zero:
             self._progress(state.global_step, state.max_steps, None)
-        if now >= self._until:
-            control.should_evaluate = control.should_training_stop = True
+        if now >= self._until and args.world_size == 1:
+            control.should_evaluate = True
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
@@ -168,12 +175,13 @@ class _Watch(TrainerCallback):
         if logs and "loss" in logs:
             self._choice.loss = float(logs["loss"])
 
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Stop once dev has shown for too long that training has gone too far."""
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **_: Any
+    ) -> None:
+        """Stop if the process that looked at dev says so."""
         del args, state
         self._last = time.monotonic()
-        curve = self._choice.curve
-        if curve and len(curve) > self._choice.chosen + self._config.patience:
+        if metrics and metrics.get("eval_is_over"):
             control.should_training_stop = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -188,6 +196,11 @@ class _Watch(TrainerCallback):
                     shutil.rmtree(other)
             self._choice.prune()
         self._last = time.monotonic()
+
+
+def _is_stale(choice: Choice, job: EncoderJob) -> bool:
+    """Whether dev has shown for too long that training has gone too far."""
+    return len(choice.curve) > choice.chosen + job.config.patience
 
 
 def _trainer(

@@ -26,10 +26,13 @@ class _QuerySampler(DefaultBatchSampler):
 
     def __iter__(self) -> Iterator[list[int]]:
         random = np.random.default_rng((self.seed, self.epoch))
-        yield from self._batches(self._order(random))
+        for batch in self._batches(self._order(random)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield batch
 
     def __len__(self) -> int:
-        return math.ceil(self._rows() / self.batch_size)
+        batches = self._rows() / self.batch_size
+        return math.floor(batches) if self.drop_last else math.ceil(batches)
 
     def _rows(self) -> int:
         return len(self._queries)

@@ -36,7 +36,7 @@ def teach(job: EncoderJob, data: EncoderData) -> Teaching | None:
     if not data.items:
         raise InvalidError.at("loss", "a teacher reads the items' texts")
     negatives = _negatives(data, np.random.default_rng(job.config.seed))
-    tokenizer, model = load_cross_encoder(inner["teacher"])
+    model, tokenizer = load_cross_encoder(inner["teacher"])
     queries = [data.queries[row] for row in data.train.query]
     scores = [
         _scores(tokenizer, model, queries, [data.items[row] for row in rows]) for rows in (data.train.item, negatives)

@@ -48,6 +48,12 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
     assert batches("one_a_query", queries) != batches("one_a_query", queries, seed=2)
 
 
+def test_short_batches_are_dropped_where_processes_share_them() -> None:
+    found: Any = sampler_of("one_a_query", np.arange(20))(range(20), batch_size=8, drop_last=True)
+    assert [len(batch) for batch in found] == [8, 8]
+    assert len(found) == 2
+
+
 def test_there_are_no_other_samplers() -> None:
     with pytest.raises(InvalidError, match="balanced"):
         sampler_of("clever", np.zeros(1, np.int64))

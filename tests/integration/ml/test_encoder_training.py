@@ -1,0 +1,206 @@
+"""Training a small encoder for real."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from cross_encoder import save_cross_encoder
+from embedding_studio.inference import OnnxEncoder
+from embedding_studio.ml.encoder_training import train_encoder
+from embedding_studio.ml.job import EncoderData, EncoderResult, Point, read_result, write_job
+from embedding_studio.ml.train import OUT_OF_MEMORY
+from small_encoder import job, save_small_encoder, world
+
+SOFTMAX = {"kind": "softmax", "anchor": 0.0}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_small_encoder(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="module")
+def data(model: str) -> EncoderData:
+    return world(model)
+
+
+def train(folder: Path, data: EncoderData, model: str, **fields: Any) -> EncoderResult:
+    return train_encoder(folder, job(model, **fields), data, lambda *_: None)
+
+
+def dev(point: Point) -> float:
+    return float(np.mean(point.ndcg))
+
+
+@pytest.mark.parametrize("track", ["query_encoder", "both_encoders"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SOFTMAX,
+        {"kind": "cached_softmax", "anchor": 0.0, "chunk": 2},
+        {"kind": "matryoshka", "loss": SOFTMAX, "dimensions": [32, 16]},
+    ],
+    ids=["softmax", "cached", "matryoshka"],
+)
+def test_clicks_teach_what_things_are_called(
+    tmp_path: Path, data: EncoderData, model: str, track: str, loss: dict[str, Any]
+) -> None:
+    result = train(tmp_path, data, model, track=track, loss=loss)
+    assert dev(result.curve[result.chosen]) > dev(result.curve[0]) + 0.2
+    assert result.canary_difference < 1e-4
+
+
+def test_grades_teach_the_order_of_items(tmp_path: Path, data: EncoderData, model: str) -> None:
+    train(tmp_path, data, model, loss={"kind": "cosent", "anchor": 0.0})
+    encoder = OnnxEncoder.load(tmp_path / "model", threads=1)
+    after = encoder.encode(data.queries, "query") @ data.item_vectors.T
+
+    def in_order(scores: np.ndarray[Any, Any]) -> float:
+        pairs = scores[data.train.query, data.train.item].reshape(-1, 2)
+        return float((pairs[:, 0] > pairs[:, 1]).mean())
+
+    assert in_order(after) > in_order(data.start @ data.item_vectors.T)
+
+
+def test_a_teachers_margins_are_learned(tmp_path: Path, data: EncoderData, model: str) -> None:
+    teacher = save_cross_encoder(tmp_path / "teacher")
+    result = train(tmp_path / "run", data, model, loss={"kind": "margins", "teacher": teacher}, settings={"epochs": 12})
+    losses = [point.loss for point in result.curve if point.loss is not None]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("track", ["query_encoder", "both_encoders"])
+def test_low_rank_updates_are_merged_before_the_export(
+    tmp_path: Path, data: EncoderData, model: str, track: str
+) -> None:
+    result = train(tmp_path, data, model, track=track, settings={"lora_rank": 8, "learning_rate": 2e-2})
+    assert dev(result.curve[result.chosen]) > dev(result.curve[0]) + 0.1
+    assert result.canary_difference < 1e-4
+    names = load_file(tmp_path / "model" / "torch" / "model.safetensors")
+    assert not any("lora" in name for name in names)
+
+
+def test_training_begins_where_the_deployed_version_is(tmp_path: Path, model: str) -> None:
+    data = world(model, adapter=4)
+    train(tmp_path, data, model, settings={"epochs": 1, "learning_rate": 1e-12})
+    encoder = OnnxEncoder.load(tmp_path / "model", threads=1)
+    np.testing.assert_allclose(encoder.encode(data.queries, "query"), data.start, atol=1e-4)
+
+
+def test_what_was_trained_can_be_trained_on(tmp_path: Path, model: str) -> None:
+    data = world(model, adapter=4)
+    train(tmp_path / "first", data, model)
+    first = tmp_path / "first" / "model"
+    again = world(str(first / "torch"))
+    train(tmp_path / "second", again, str(first / "torch"), settings={"epochs": 1, "learning_rate": 1e-12})
+    before, after = [
+        OnnxEncoder.load(folder, threads=1).encode(data.queries, "query")
+        for folder in (first, tmp_path / "second" / "model")
+    ]
+    np.testing.assert_allclose(before, after, atol=1e-4)
+
+
+def test_the_same_job_gives_the_same_numbers(tmp_path: Path, data: EncoderData, model: str) -> None:
+    results = [train(tmp_path / name, data, model, settings={"epochs": 2}) for name in ("one", "other")]
+    assert results[0].curve == results[1].curve
+
+
+def test_past_its_time_training_stops_and_the_best_point_is_taken(
+    tmp_path: Path, data: EncoderData, model: str
+) -> None:
+    result = train(tmp_path, data, model, settings={"epochs": 1000, "seconds": 0.001})
+    assert [point.step for point in result.curve] == [0, 1]
+
+
+def test_nothing_that_leaves_the_folder_is_a_pickle(tmp_path: Path, data: EncoderData, model: str) -> None:
+    train(tmp_path, data, model, settings={"epochs": 1})
+    suffixes = {path.suffix for path in (tmp_path / "model").rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".onnx", ".safetensors", ".txt"}
+
+
+class Process:
+    """A training process, as its worker starts it."""
+
+    def __init__(self, folder: Path, *launcher: str) -> None:
+        command = [*(launcher or [sys.executable]), "-m", "embedding_studio.ml.train", str(folder)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait_for(self, text: str) -> None:
+        assert self._process.stdout
+        assert any(text in line for line in self._process.stdout)
+
+    def end(self, *, with_signal: int | None = None) -> int:
+        if with_signal:
+            self._process.send_signal(with_signal)
+        assert self._process.stdout
+        self._process.stdout.read()
+        status = self._process.wait(timeout=120)
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.stdout.close()
+        return status
+
+    def orphan(self) -> int:
+        assert self._process.stdin
+        self._process.stdin.close()
+        assert self._process.stdout
+        self._process.stdout.close()
+        return self._process.wait(timeout=120)
+
+
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
+    tmp_path: Path, data: EncoderData, model: str
+) -> None:
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        write_job(tmp_path / name, job(model, settings={"epochs": 20}), data)
+    assert Process(tmp_path / "whole").end() == 0
+    killed = Process(tmp_path / "killed")
+    killed.wait_for('"step":12')
+    assert killed.end(with_signal=signal.SIGKILL) == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "result.json").exists()
+    assert Process(tmp_path / "killed").end() == 0
+    whole, gone_on = [read_result(tmp_path / name) for name in ("whole", "killed")]
+    assert gone_on.resumed_from
+    assert (gone_on.curve, gone_on.chosen) == (whole.curve, whole.chosen)
+
+
+def test_half_a_checkpoint_is_passed_over(tmp_path: Path, data: EncoderData, model: str) -> None:
+    whole = train(tmp_path / "whole", data, model, settings={"epochs": 3})
+    folder = tmp_path / "cut"
+    train(folder, data, model, settings={"epochs": 3})
+    shutil.rmtree(folder / "model")
+    newest = max((folder / "checkpoints").glob("checkpoint-*"))
+    (newest / "complete").unlink()
+    (newest / "optimizer.pt").write_bytes(b"half")
+    again = train(folder, data, model, settings={"epochs": 3})
+    assert again.resumed_from is None
+    assert again.curve == whole.curve
+
+
+def test_a_training_ends_with_its_worker(tmp_path: Path, data: EncoderData, model: str) -> None:
+    write_job(tmp_path, job(model, settings={"epochs": 10_000}), data)
+    process = Process(tmp_path)
+    process.wait_for('"step":0')
+    assert process.orphan() != 0
+
+
+def test_a_training_that_takes_too_much_memory_gives_up(tmp_path: Path, data: EncoderData, model: str) -> None:
+    write_job(tmp_path, job(model, settings={"epochs": 10_000, "memory": 1_000_000}), data)
+    assert Process(tmp_path).end() == OUT_OF_MEMORY
+
+
+def test_two_processes_train_one_model(tmp_path: Path, data: EncoderData, model: str) -> None:
+    write_job(tmp_path, job(model, settings={"epochs": 30, "batch_size": 4, "patience": 3}), data)
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    assert Process(tmp_path, *launcher).end() == 0
+    result = read_result(tmp_path)
+    assert result.curve[1].step == len(data.train) // 8
+    assert dev(result.curve[result.chosen]) > dev(result.curve[0]) + 0.2

@@ -1,0 +1,51 @@
+"""From a batch of texts to its loss."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from embedding_studio.ml.objectives import build_objective
+from embedding_studio.ml.pair_loss import PairLoss
+from embedding_studio.ml.sources import load_model
+from small_encoder import save_small_encoder, world
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_small_encoder(tmp_path_factory.mktemp("small"))
+
+
+def gradients(model: str, *, chunk: int | None, both: bool) -> tuple[float, dict[str, torch.Tensor]]:
+    encoder, data = load_model(model), world(model, adapter=2)
+    loss = PairLoss(encoder, data, build_objective({"kind": "softmax"}), chunk=chunk)
+    rows = torch.arange(6)
+    texts = [[data.queries[row] for row in data.train.query[:6]]]
+    if both:
+        texts.append([data.items[row] for row in data.train.item[:6]])
+    features: list[Any] = [encoder.preprocess(side) for side in texts]
+    value = loss(features, rows)
+    torch.autograd.backward(value)
+    return float(value.detach()), {
+        name: weight.grad for name, weight in encoder.named_parameters() if weight.grad is not None
+    }
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["queries", "both"])
+def test_cached_gradients_are_the_same_gradients(model: str, both: bool) -> None:
+    plain, cached = (gradients(model, chunk=chunk, both=both) for chunk in (None, 4))
+    assert cached[0] == pytest.approx(plain[0], abs=1e-6)
+    assert cached[1].keys() == plain[1].keys()
+    for name, gradient in plain[1].items():
+        torch.testing.assert_close(cached[1][name], gradient, atol=1e-5, rtol=1e-3, msg=name)
+
+
+def test_other_clicked_items_of_a_query_are_no_negatives(model: str) -> None:
+    loss = PairLoss(load_model(model), world(model), build_objective({"kind": "softmax"}))
+    masked = loss._facts(torch.arange(4), None).masked
+    assert masked.tolist() == [
+        [False, True, False, False],
+        [True, False, False, False],
+        [False, False, False, True],
+        [False, False, True, False],
+    ]
