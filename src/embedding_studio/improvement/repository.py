@@ -192,15 +192,16 @@ class MemoryRepository:
         return [(row["query"], row["silenced"] is None, _click(row)) for row in rows]
 
     async def of_user(self, user_id: str) -> list[int]:
-        """The memories of all collections, of which some may know the user."""
+        """The memories that know a user, over all collections."""
         rows = await self._pool.fetch("SELECT id FROM memories ORDER BY id")
-        return [
-            row["id"]
-            for row in rows
-            if await self._pool.fetchval(
-                f"SELECT EXISTS (SELECT FROM {table_of_clicks(row['id'])} WHERE user_id = $1)", user_id
-            )
-        ]
+        return [row["id"] for row in rows if await self._knows(row["id"], user_id)]
+
+    async def _knows(self, memory_id: int, user_id: str) -> bool:
+        statement = f"SELECT EXISTS (SELECT FROM {table_of_clicks(memory_id)} WHERE user_id = $1)"
+        try:
+            return bool(await self._pool.fetchval(statement, user_id))
+        except asyncpg.UndefinedTableError:  # the collection was deleted meanwhile
+            return False
 
 
 def _click(row: Record) -> Click:

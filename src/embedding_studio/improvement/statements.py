@@ -29,8 +29,8 @@ def near(memory: int, dimensions: int, *, as_of_revision: bool) -> str:
     """The strengths of items after queries near a vector, and the memory's revision.
 
     Parameters: $1 the vector, of length 1, $2 who asks, $3 now, $4 the threshold, $5 half-life in seconds, $6 users
-    that it takes, $7 what one user adds at most, and $8 the revision to look at, if it is not the last. A row counts
-    for those who are not its user as long as no newer one of its user speaks in its place.
+    that it takes, of whom the strongest but one do not count, $7 what one user adds at most, and $8 the revision to
+    look at, if it is not the last. A row counts for those who are not its user as long as it speaks for its user.
     """
     queries, clicks = table_of_queries(memory), table_of_clicks(memory)
     asked = f"$1::vector::halfvec({dimensions:d})"
@@ -56,21 +56,18 @@ def near(memory: int, dimensions: int, *, as_of_revision: bool) -> str:
                 * least(1::float8, (cosine - $4::float8) / (1 - $4::float8))
                 * power(2::float8, -greatest(0::float8, extract(epoch FROM $3::timestamptz - at)::float8 / $5::float8))
             ) AS units FROM heard
+        ), sums AS (
+            SELECT item_id, own, sum(greatest(units, 0)) AS up, sum(greatest(-units, 0)) AS down FROM term
+            GROUP BY item_id, user_id, own
         ), voice AS (
-            SELECT item_id, user_id, own, sum(units) FILTER (WHERE units > 0) AS up,
-                -sum(units) FILTER (WHERE units < 0) AS down
-            FROM term GROUP BY item_id, user_id, own
-        ), item AS (
-            SELECT item_id, coalesce(sum(up) FILTER (WHERE own), 0) AS own_up,
-                coalesce(sum(down) FILTER (WHERE own), 0) AS own_down,
-                coalesce(sum(least(up, $7::float8 * {_UNITS!r}::float8)) FILTER (WHERE NOT own), 0) AS up,
-                coalesce(sum(least(down, $7::float8 * {_UNITS!r}::float8)) FILTER (WHERE NOT own), 0) AS down,
-                count(up) FILTER (WHERE user_id IS NOT NULL) >= $6::int AS up_counts,
-                count(down) FILTER (WHERE user_id IS NOT NULL) >= $6::int AS down_counts
-            FROM voice GROUP BY item_id
+            SELECT *, CASE WHEN own THEN 'Infinity' ELSE $7::float8 * {_UNITS!r}::float8 END AS most,
+                own OR row_number() OVER (PARTITION BY item_id, own ORDER BY up DESC) >= $6::int AS ups,
+                own OR row_number() OVER (PARTITION BY item_id, own ORDER BY down DESC) >= $6::int AS downs
+            FROM sums
         ), strength AS (
-            SELECT item_id, (own_up + CASE WHEN up_counts THEN up ELSE 0 END) / {_UNITS!r}::float8 AS up,
-                (own_down + CASE WHEN down_counts THEN down ELSE 0 END) / {_UNITS!r}::float8 AS down FROM item
+            SELECT item_id, coalesce(sum(least(up, most)) FILTER (WHERE ups), 0) / {_UNITS!r}::float8 AS up,
+                coalesce(sum(least(down, most)) FILTER (WHERE downs), 0) / {_UNITS!r}::float8 AS down
+            FROM voice GROUP BY item_id
         )
         SELECT (SELECT revision FROM memories WHERE id = {memory:d}) AS revision, item_id, up, down
         FROM strength WHERE up > 0 OR down > 0
@@ -78,14 +75,14 @@ def near(memory: int, dimensions: int, *, as_of_revision: bool) -> str:
 
 
 def silence(memory: int) -> str:
-    """Settle which rows speak for their users, for pairs $1 of queries and $2 of items, as of revision $3."""
+    """Settle which rows speak for users with names, for pairs $1 of queries and $2 of items, as of revision $3."""
     clicks = table_of_clicks(memory)
     return f"""
         WITH pair AS (SELECT DISTINCT * FROM unnest($1::bigint[], $2::text[]) AS pair (query_id, item_id)),
         latest AS (
             SELECT c.session_id, c.item_id, c.query_id, c.at, c.silenced, row_number() OVER (
                 PARTITION BY c.query_id, c.item_id, c.user_id ORDER BY c.at DESC, c.session_id DESC
-            ) = 1 AS is_latest
+            ) = 1 AND c.user_id IS NOT NULL AS is_latest
             FROM {clicks} c JOIN pair USING (query_id, item_id)
         ), ranked AS (
             SELECT *, is_latest AND row_number() OVER (

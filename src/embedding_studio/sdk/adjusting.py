@@ -13,7 +13,8 @@ class ClickMemory:
     With K = max(0, (cos - threshold) / (1 - threshold)) for the query of a click, and S the sum of its weight · K ·
     2^(-age / half-life) over an item's clicks, an item gains cap · S⁺ / (S⁺ + typical) - negative_cap · S⁻ / (S⁻ +
     typical). A user's own clicks count for that user at once and in full. Those of others count once `users` named
-    users have done the like, and each user's with no more than `voice`; all users without a name are one.
+    users have done the like, each user's with no more than `voice`, and without the strongest `users` - 1 of them: so
+    nobody moves an item alone. Users without a name count for nobody.
 
     Attributes:
         threshold: Cosine of queries below which they have nothing to do with each other, -1 to below 1.

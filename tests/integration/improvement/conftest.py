@@ -18,7 +18,7 @@ ITEMS = 60
 
 def vector_of(number: int) -> list[float]:
     """Items in a fan: the lower the number, the nearer to the first axis, each a little farther than the one before."""
-    angle = 0.3 + number * 0.004
+    angle = 0.3 + number * 0.02
     return [float(np.cos(angle)), float(np.sin(angle)), *[0.0] * (DIMENSIONS - 2)]
 
 

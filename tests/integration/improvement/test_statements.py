@@ -116,10 +116,9 @@ def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, tuple[f
 
 
 def _strength(sign: int, terms: dict[str | None, list[float]], own: list[float]) -> float:
-    voices = {who: sum(max(0.0, sign * one) for one in values) for who, values in terms.items()}
-    mine = sum(max(0.0, sign * one) for one in own)
-    named = sum(voice > 1e-9 for who, voice in voices.items() if who is not None) + (mine > 1e-9)
-    return mine + (sum(min(MEMORY.voice, voice) for voice in voices.values()) if named >= MEMORY.users else 0.0)
+    sums = [sum(max(0.0, sign * one) for one in values) for who, values in terms.items() if who is not None]
+    voices = sorted((min(MEMORY.voice, one) for one in sums), reverse=True)
+    return sum(max(0.0, sign * one) for one in own) + sum(voices[MEMORY.users - 1 :])
 
 
 @given(all_rows=rows, user=st.sampled_from([None, "ann", "eve"]))

@@ -1,6 +1,7 @@
 """Pages of a search, and what tells searches apart."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from embedding_studio.vector_store import Hit, SortKey
 
 ids = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=512)
 values = st.lists(st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=20)), max_size=3)
+moments = st.integers(0, 2**51).map(lambda one: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=one))
 places = st.tuples(values.map(tuple), st.floats(allow_nan=False, allow_infinity=False), ids)
 
 
@@ -30,6 +32,18 @@ def sorted_by(start: PageStart) -> int:
 @given(starts())
 def test_a_cursor_brings_the_start_back(start: PageStart) -> None:
     assert PageStart.decode(start.encode(), start.fingerprint, sorted_by=sorted_by(start)) == start
+
+
+@given(starts(), st.integers(1, 2**62), moments, st.none() | ids)
+def test_a_cursor_brings_back_what_the_memory_said_to_its_user(
+    start: PageStart, revision: int, at: datetime, user: str | None
+) -> None:
+    remembering = start.remembering(revision, at, user)
+    assert remembering.asked_at == at
+    cursor, keys = remembering.encode(), sorted_by(start)
+    assert PageStart.decode(cursor, start.fingerprint, sorted_by=keys, user_id=user) == remembering
+    with pytest.raises(InvalidError, match="user"):
+        PageStart.decode(cursor, start.fingerprint, sorted_by=keys, user_id=f"{user}x")
 
 
 @given(starts(), ids)
@@ -54,6 +68,10 @@ def test_a_cursor_has_a_value_for_each_sort_key(start: PageStart) -> None:
         {"shown": 2**31},
         {"window": -1},
         {"window": 1001},
+        {"revision": -1},
+        {"revision": 1, "moment": -1},
+        {"revision": 1, "moment": 2**60},
+        {"revision": 1, "asker": "somebody"},
     ],
 )
 def test_a_start_that_no_search_gives_is_refused(wrong: dict[str, Any]) -> None:
