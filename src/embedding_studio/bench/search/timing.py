@@ -46,7 +46,7 @@ async def by_turns(calls: Sequence[Call], count: int, *, warm_up: int = 10) -> l
         for first in range(0, count, _TURN):
             for turn, (call, taken) in enumerate(zip(calls, seconds, strict=True)):
                 times = [await _timed(call, (number + turn * _APART) % count) for number in range(first, first + _TURN)]
-                taken += times[warm_up:]
+                taken.extend(times[warm_up:])
     return [Times.of(taken) for taken in seconds]
 
 
