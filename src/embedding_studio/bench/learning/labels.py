@@ -12,7 +12,8 @@ from embedding_studio.fine_tuning import Trials, fit_clicks, judge, normalize_qu
 
 __all__ = ["ALL_CLICKED", "JUDGMENTS", "WAYS"]
 
-ALL_CLICKED, JUDGMENTS = "all_clicked", "judgments"
+ALL_CLICKED = "all_clicked"
+JUDGMENTS = "judgments"
 
 _ENOUGH_CLICKS = 3
 _HALF = 0.5
