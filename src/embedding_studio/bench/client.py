@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 
 from embedding_studio.kernel.errors import UnavailableError
 
@@ -16,6 +18,7 @@ _DEADLINE_S = 3600.0
 _POLL_S = 0.02
 _LONGEST_PAUSE_S = 1.0
 _ITEMS_PER_REQUEST = 1_000
+_TEXTS_PER_REQUEST = 256
 
 Json = dict[str, Any]
 
@@ -72,6 +75,15 @@ class BenchClient:
         with ThreadPoolExecutor(at_once) as senders:
             self.finish(list(senders.map(self.post_items, bodies)))
         return time.perf_counter() - started
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of queries as the encoder gives them, float32 (texts, dimensions)."""
+        parts = []
+        for start in range(0, len(texts), _TEXTS_PER_REQUEST):
+            some = list(texts[start : start + _TEXTS_PER_REQUEST])
+            answer = self._http.post(f"{self._path}/embed", json={"texts": some, "kind": "query", "model_version": 1})
+            parts += answer.raise_for_status().json()["vectors"]
+        return np.asarray(parts, np.float32)
 
     def reindex(self) -> str:
         """Ask for a new index; returns the task's id."""

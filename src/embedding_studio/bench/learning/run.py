@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from embedding_studio.bench.figures import Figure, seen
-from embedding_studio.bench.learning.charts import draw
+from embedding_studio.bench.learning.charts import Chart, draw
 from embedding_studio.bench.learning.esci import measure_esci, measure_esci_encoders
 from embedding_studio.bench.learning.gate import measure_gate
+from embedding_studio.bench.learning.memory import measure_memory
 from embedding_studio.bench.learning.scifact import measure_scifact
 from embedding_studio.bench.learning.stage import Findings, Stage
 from embedding_studio.kernel.errors import InvalidError
@@ -20,6 +21,7 @@ Section = Callable[[Stage], Coroutine[Any, Any, Findings]]
 
 SECTIONS: Mapping[str, Section] = {
     "scifact": measure_scifact,
+    "memory": measure_memory,
     "esci": measure_esci,
     "esci_encoders": measure_esci_encoders,
     "gate": measure_gate,
@@ -56,7 +58,7 @@ def bench_learning(
     data_dir.mkdir(parents=True, exist_ok=True)
     stage = Stage(data_dir.resolve(), sets, say)
     figures = [seen("machine", "cores", os.cpu_count() or 1), seen("machine", "load_before", os.getloadavg()[0])]
-    charts = []
+    charts: list[Chart] = []
     for name in chosen_sections(only):
         say(f"Section {name}")
         findings = asyncio.run(SECTIONS[name](stage))
