@@ -12,17 +12,25 @@ pytestmark = pytest.mark.anyio
 
 NAME = "judged"
 THINGS = ["sofa", "table", "lamp", "knife", "chair", "rug", "mirror", "shelf", "clock", "vase", "bowl", "bench"]
+COLORS = ["red", "green", "blue", "black"]
 
 
 @pytest.fixture(scope="module")
 async def version(studio: Studio) -> int:
-    """A model that was trained on the clicks of three users."""
+    """A model that was trained on the clicks of three users, who always choose the first two results."""
     await studio.create(NAME)
-    await studio.add(NAME, [{"id": thing, "payload": {"title": f"a good {thing}"}} for thing in THINGS])
+    items = [
+        {"id": f"{color}-{thing}", "payload": {"title": f"{color} {thing}"}} for color in COLORS for thing in THINGS
+    ]
+    await studio.add(NAME, items)
     for number in range(3 * len(THINGS)):
-        shown = await studio.search(NAME, query=f"{THINGS[number // 3]} for my home", user_id=f"user-{number % 3}")
-        event = {"session_id": shown["session_id"], "item_id": shown["results"][0]["id"], "type": "click"}
-        await studio.client.post("/api/v1/events", json={"events": [{**event, "event_id": shown["session_id"]}]})
+        shown = await studio.search(NAME, query=f"a {THINGS[number // 3]} for my home", user_id=f"user-{number % 3}")
+        session = shown["session_id"]
+        events = [
+            {"event_id": f"{session}-{one['id']}", "session_id": session, "item_id": one["id"], "type": "click"}
+            for one in shown["results"][:2]
+        ]
+        await studio.client.post("/api/v1/events", json={"events": events})
     wish = {"params": {"epochs": 2}, "deploy": "never"}
     answer = await studio.client.post(f"/api/v1/collections/{NAME}/fine-tuning", json=wish)
     task = await studio.work(answer.json()["task_id"])
