@@ -218,7 +218,10 @@ class ExportedSession(msgspec.Struct):
     @classmethod
     def of(cls, session: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> "ExportedSession":
         """The documents as they can be sent."""
-        names = ("user_id", "filter", "meta", "mode", "model_version", "index_version", "variant")
+        given: dict[str, Any] = {
+            name: session.get(name)
+            for name in ("user_id", "filter", "meta", "mode", "model_version", "index_version", "variant")
+        }
         return cls(
             collection=session["collection"],
             irrelevant=session.get("irrelevant_at") is not None,
@@ -227,7 +230,7 @@ class ExportedSession(msgspec.Struct):
                 query=QueryIn(**unpacked(session["query"])),
                 results=[ResultIn(**one) for one in session["results"]],
                 timestamp=session["created_at"],
-                **{name: session.get(name) for name in names},
+                **given,
             ),
             events=[
                 EventIn(event_id=event["_id"], **{name: event[name] for name in EventIn.__struct_fields__[1:]})

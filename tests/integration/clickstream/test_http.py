@@ -163,7 +163,13 @@ async def test_the_same_session_again_is_well_and_another_under_its_id_is_not(st
     await studio.client.post("/api/v1/events", json=one_event(session_id=given["session_id"], event_id=new_id()))
     await studio.client.post(f"/api/v1/sessions/{given['session_id']}/irrelevant")
     assert (await add(studio, again, status=200))["events"]
-    for change in ({"query": "lamp"}, {"results": []}, {"user_id": "bob"}, {"timestamp": "2026-01-01T00:00:00Z"}):
+    changes: list[dict[str, Any]] = [
+        {"query": "lamp"},
+        {"results": []},
+        {"user_id": "bob"},
+        {"timestamp": "2026-01-01T00:00:00Z"},
+    ]
+    for change in changes:
         check_problem(await studio.client.post(SESSIONS, json={**given, **change}), 409)
     assert (await add(studio, given, status=200))["query"] == view["query"]
 

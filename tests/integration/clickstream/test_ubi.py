@@ -176,8 +176,10 @@ DOCUMENTS = st.dictionaries(st.sampled_from(FIELDS) | st.text(), JSON, max_size=
 async def test_whatever_is_sent_each_document_is_accounted_for(studio: Studio, changes: list[dict[str, Any]]) -> None:
     query = one_query()
     await send(studio, QUERIES, query)
-    for path, make in ((QUERIES, one_query), (EVENTS, lambda: one_event(query))):
-        body = json.dumps([{**make(), **change} for change in changes]).encode("utf-8", "surrogatepass")
+    for path, documents in ((QUERIES, [one_query() for _ in changes]), (EVENTS, [one_event(query) for _ in changes])):
+        body = json.dumps([{**one, **change} for one, change in zip(documents, changes, strict=True)]).encode(
+            "utf-8", "surrogatepass"
+        )
         answer = await studio.client.post(path, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in (202, 400), answer.text
         if answer.status_code == 202:

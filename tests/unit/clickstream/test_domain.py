@@ -26,7 +26,7 @@ LIMITS = Limits(open_for=24 * HOUR, tolerance=60 * SECOND, events=10)
 
 def rejected(event: NewEvent = EVENT, showing: Showing | None = SHOWING) -> tuple[RejectionCause, str] | None:
     found = rejection(event, showing, now=NOW, limits=LIMITS)
-    return found and (found.cause, found.reason)
+    return (found.cause, found.reason) if found else None
 
 
 def test_an_event_counts_for_what_its_session_showed() -> None:

@@ -68,7 +68,7 @@ def shuffled(clicks: NDArray[np.bool_], random: np.random.Generator) -> NDArray[
 
 def scattered(clicks: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.bool_]:
     """As many clicks, anywhere."""
-    return random.random(clicks.shape) < clicks.mean()
+    return np.asarray(random.random(clicks.shape) < clicks.mean(), np.bool_)
 
 
 def _session(row: int, day: int) -> tuple[str, datetime]:
