@@ -14,6 +14,8 @@ pytestmark = pytest.mark.e2e
 Finished = Callable[[httpx.Response], dict[str, Any]]
 FILMS = 1_500
 FILM = "/api/v1/collections/films"
+UNASKED = "wet paint in an empty warehouse"
+"""Far from all that is asked: the click memory leaves it alone."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_the_loop(api: httpx.Client, finished: Finished, queries: list[Query]) -
     for number, query in enumerate(queries[:150]):
         for user in range(3):
             click_what_is_right(api, query, f"u{(number + user) % 60}")
-    before = search(api, queries[0].text, track=False)
+    before = search(api, UNASKED, track=False)
 
     trained = finished(api.post(f"{FILM}/fine-tuning", json={"track": "query_adapter", "params": {"epochs": 5}}))
 
@@ -68,20 +70,20 @@ def test_the_loop(api: httpx.Client, finished: Finished, queries: list[Query]) -
     assert set(result["metrics"]["ndcg@10"]) == {"before", "after", "delta", "ci95"}
     version = result["model_version"]
     assert version == 2
-    assert search(api, queries[0].text, track=False)["model_version"] == 1
+    assert search(api, UNASKED, track=False)["model_version"] == 1
 
     refused = api.post(f"{FILM}/models/{version}/deploy", json={})
     assert refused.status_code == 409
     deployed = finished(api.post(f"{FILM}/models/{version}/deploy", json={"force": True, "note": "a test"}))
     assert deployed["state"] == "succeeded", deployed["error"]
-    after = search(api, queries[0].text, track=False)
+    after = search(api, UNASKED, track=False)
     assert after["model_version"] == version
     assert [one["score"] for one in after["results"]] != [one["score"] for one in before["results"]]
     states = {one["version"]: one["state"] for one in api.get(f"{FILM}/models").json()["items"]}
     assert states == {1: "retired", 2: "deployed"}
 
     assert finished(api.post(f"{FILM}/rollback"))["state"] == "succeeded"
-    again = search(api, queries[0].text, track=False)
+    again = search(api, UNASKED, track=False)
     assert (again["model_version"], again["results"]) == (1, before["results"])
 
 
