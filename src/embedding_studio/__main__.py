@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.core import TyperGroup
 
 from embedding_studio.infra.log import configure_logging
 from embedding_studio.kernel.errors import StudioError
@@ -30,6 +31,20 @@ export = typer.Typer(help="Write models or sessions out.", invoke_without_comman
 app.add_typer(export, name="export")
 gate = typer.Typer(help="Why a model was promoted or not.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
+
+
+class _Doctor(TyperGroup):
+    """`doctor` and `doctor COLLECTION` look at tables; a collection named `events` takes `doctor tables events`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `tables` where no command is named."""
+        named = args and (args[0] in self.commands or args[0] == "--help")
+        parsed: list[str] = super().parse_args(ctx, args if named else ["tables", *args])
+        return parsed
+
+
+doctor = typer.Typer(cls=_Doctor, help="Say what is wrong, and what to do about it; `tables` if not said otherwise.")
+app.add_typer(doctor, name="doctor")
 console = Console()
 
 DataDir = Annotated[Path, typer.Option(help="Folder of all data; made if it is not there.")]
@@ -164,8 +179,8 @@ def plugins(
         raise typer.Exit(1)
 
 
-@app.command()
-def doctor(
+@doctor.command("tables")
+def doctor_tables(
     collection: Annotated[str | None, typer.Argument(help="Name of a collection; all if not given.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Of an `up` that runs; the servers that the settings name if not given.")
@@ -188,6 +203,38 @@ def doctor(
     else:
         show(report, console)
     if not report.is_well:
+        raise typer.Exit(1)
+
+
+@doctor.command("events")
+def doctor_events(
+    collection: Annotated[str | None, typer.Argument(help="Name of a collection; all if not given.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Time to look from, such as 2026-01-31T12:00:00Z; a week ago if not given.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Of an `up` that runs; the servers that the settings name if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which field of the events is wrong, how much, and how to mend it; status 1 if anything is bad.
+
+    Example: embedding-studio doctor events shop --since 2026-01-31T00:00:00Z
+    """
+    from embedding_studio.doctor_events import all_well, events_json, show_events
+    from embedding_studio.doctor_events import doctor_events as run
+    from embedding_studio.kernel.time import read_time
+    from embedding_studio.up import join
+
+    if data_dir:
+        join(data_dir)
+    moment = read_time(since, "--since") if since else None
+    reports = asyncio.run(run(load_settings(), collection, since=moment))
+    if as_json:
+        console.print_json(events_json(reports))
+    else:
+        show_events(reports, console)
+    if not all_well(reports):
         raise typer.Exit(1)
 
 
