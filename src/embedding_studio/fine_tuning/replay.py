@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from embedding_studio.fine_tuning.bootstrap import Comparison, interval, resampled_means
 
-__all__ = ["GroupReplay", "Placed", "ReplayEstimate", "ReplayedSession", "estimate_replay", "replay_group"]
+__all__ = ["GroupReplay", "Matches", "Placed", "ReplayEstimate", "ReplayedSession", "estimate_replay", "replay_group"]
 
 DEPTH = 10
 _LARGEST_WEIGHT = 100.0

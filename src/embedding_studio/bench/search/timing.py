@@ -31,7 +31,7 @@ class Times:
 
 
 _TURN = 40
-_APART = 67
+_APART = 2 * _TURN
 
 
 async def by_turns(calls: Sequence[Call], count: int, *, warm_up: int = 10) -> list[Times]:
