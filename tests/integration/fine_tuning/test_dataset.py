@@ -25,14 +25,15 @@ async def search(studio: Studio, name: str, thing: str, user: str, *, clicks: bo
     shown = await studio.search(name, query=f"a nice {thing}", user_id=user, limit=5)
     session = str(shown["session_id"])
     if clicks:
-        event = {"event_id": f"{session}-1", "session_id": session, "item_id": thing, "type": "click"}
+        item = shown["results"][THINGS.index(thing) % 5]["id"]
+        event = {"event_id": f"{session}-1", "session_id": session, "item_id": item, "type": "click"}
         answer = await studio.client.post("/api/v1/events", json={"events": [event]})
         assert answer.json()["accepted"] == 1
     return session
 
 
 async def agree(studio: Studio, name: str) -> list[str]:
-    """Three users click what they looked for."""
+    """Three users click the same, which stands elsewhere for each query: at one place it could be the place."""
     users = ("ann", "bob", "cem")
     return [await search(studio, name, thing, user, clicks=True) for thing in THINGS for user in users]
 
