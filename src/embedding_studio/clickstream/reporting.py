@@ -41,6 +41,8 @@ class Reporting:
 
     async def count(self, tallies: Tallies, at: datetime) -> None:
         """Add to what came in on a day, without waiting for the journal."""
+        if not tallies:
+            return
         day = at.replace(hour=0, minute=0, second=0, microsecond=0)
         updates = [
             UpdateOne(

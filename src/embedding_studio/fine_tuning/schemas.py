@@ -95,6 +95,9 @@ class FineTuningIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _checked(params: Mapping[str, Any], kind: type[AutoParams]) -> dict[str, Any]:
+    if unknown := sorted(params.keys() - set(kind.__struct_fields__)):
+        known = ", ".join(kind.__struct_fields__)
+        raise InvalidError.at(f"params.{unknown[0]}", f"the track has no such setting; there are: {known}")
     try:
         checked: dict[str, Any] = msgspec.to_builtins(msgspec.convert(params, kind))
     except msgspec.ValidationError as error:
