@@ -24,9 +24,9 @@ def test_each_track_has_settings_of_its_own(track: Any, params: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("track", "params", "field"),
     [
-        ("query_adapter", {"lora_rank": 8}, "params"),
-        ("query_encoder", {"rank": 8}, "params"),
-        ("auto", {"epochs": 8}, "params"),
+        ("query_adapter", {"lora_rank": 8}, "params.lora_rank"),
+        ("query_encoder", {"rank": 8}, "params.rank"),
+        ("auto", {"epochs": 8}, "params.epochs"),
         ("query_adapter", {"search": 13}, "params.search"),
         ("query_encoder", {"epochs": "many"}, "params.epochs"),
         ("both_encoders", {"seconds": 0}, "params.seconds"),
