@@ -13,8 +13,10 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.search.domain import MAX_LIMIT, Candidate, PageStart, SearchRequest, fingerprint
 from embedding_studio.vector_store import Hit, SortKey
 
-ids = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=512)
-values = st.lists(st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=20)), max_size=3)
+storable = st.characters(codec="utf-8", exclude_characters="\0")
+ids = st.text(storable, min_size=1, max_size=512)
+scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(storable, max_size=20))
+values = st.lists(scalars, max_size=3)
 moments = st.integers(0, 2**51).map(lambda one: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=one))
 places = st.tuples(values.map(tuple), st.floats(allow_nan=False, allow_infinity=False), ids)
 
