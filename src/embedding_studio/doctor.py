@@ -32,7 +32,7 @@ from embedding_studio.vector_store import (
     diagnose,
 )
 
-__all__ = ["Examined", "Finding", "Report", "doctor", "findings_of_disk", "judge", "show"]
+__all__ = ["Examined", "Finding", "Report", "all_collections", "doctor", "findings_of_disk", "judge", "show"]
 
 _DEAD_SHARE, _DEAD_ROWS = 0.25, 1_000
 _BLOAT_SHARE, _BLOAT_BYTES = 0.5, 8 << 20
@@ -156,13 +156,14 @@ async def _examine(pool: Pool, settings: Settings, only: str | None) -> tuple[Ex
     plugins = find_plugins(settings.plugins)
     catalog = Catalog(pool, grace=timedelta(0))
     examined: list[Examined] = []
-    for collection in [await catalog.get(only)] if only else await _all(catalog):
+    for collection in [await catalog.get(only)] if only else await all_collections(catalog):
         with suppress(CollectionNotFoundError):  # deleted since it was listed
             examined.append(await _examine_one(pool, settings.vector_store, plugins, collection))
     return tuple(examined)
 
 
-async def _all(catalog: Catalog) -> list[Collection]:
+async def all_collections(catalog: Catalog) -> list[Collection]:
+    """Every collection, in the order of their names, read page by page."""
     collections: list[Collection] = []
     while page := await catalog.page(after=collections[-1].name if collections else "", limit=_PAGE):
         collections += page

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from embedding_studio.bootstrap import Container, open_container
+from embedding_studio.bootstrap import open_container
 from embedding_studio.clickstream import EventFinding, EventReport
+from embedding_studio.doctor import all_collections
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.settings import Settings
 
 __all__ = ["all_well", "doctor_events", "events_json", "show_events"]
 
-_PAGE = 1_000
 _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[red]✗[/]"}
 
 
@@ -29,7 +29,7 @@ async def doctor_events(settings: Settings, only: str | None, *, since: datetime
     """
     try:
         async with open_container(settings) as container:
-            names = [only] if only else await _names(container)
+            names = [only] if only else [one.name for one in await all_collections(container.catalog)]
             return [await container.event_doctor.examine(name, since=since) for name in names]
     except OUTAGES as error:
         raise as_unavailable(error) from error
@@ -53,13 +53,6 @@ def show_events(reports: Sequence[EventReport], console: Console) -> None:
             if finding.remedy:
                 _show(finding, console)
     console.print("[green]Events come as they should.[/]" if all_well(reports) else "[red]Something is to be done.[/]")
-
-
-async def _names(container: Container) -> list[str]:
-    names: list[str] = []
-    while page := await container.catalog.page(after=names[-1] if names else "", limit=_PAGE):
-        names += [collection.name for collection in page]
-    return names
 
 
 def _table(report: EventReport) -> Table:

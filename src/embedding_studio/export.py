@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from embedding_studio.clickstream import ClickstreamRepository, Event, ExportedSession, Session, Span
 from embedding_studio.infra.mongo import open_database
 from embedding_studio.infra.postgres import open_pool
 from embedding_studio.kernel.time import read_time
+from embedding_studio.progress import bars
 from embedding_studio.settings import Settings
 from embedding_studio.vector_store import Catalog
 
@@ -47,7 +47,7 @@ async def write_sessions(
     """
     written = 0
     total = await repository.count_sessions(collection, span)
-    with _opened(output) as file, _progress(console) as progress:
+    with _opened(output) as file, bars(console) as progress:
         bar = progress.add_task(collection, total=total)
         async for lines, number in _batches(repository, collection, span):
             await asyncio.to_thread(file.write, lines)
@@ -85,14 +85,3 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
     with draft.open("wb") as file:
         yield file
     draft.replace(output)
-
-
-def _progress(console: Console) -> Progress:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console)

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from embedding_studio.kernel.errors import InvalidError, StudioError, UnavailableError
+from embedding_studio.progress import bars
 
 __all__ = ["ingest", "read_options"]
 
@@ -54,14 +54,7 @@ def ingest(url: str, collection: str, *, loader: str, options: dict[str, str], c
 
 
 def _follow(http: httpx.Client, task_id: str, console: Console) -> Json:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         bar = progress.add_task("waiting", total=None)
         while True:
             task = _send(http, "GET", f"/tasks/{task_id}")

@@ -1,7 +1,6 @@
 """Errors as RFC 9457 problem documents: the only table from our errors to HTTP."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -36,9 +35,6 @@ _STATUS: Mapping[type[StudioError], HTTPStatus] = {
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_PLACE = re.compile(r" - at `(?:key` in `)?\$\.?(?P<path>[\w.\[\]]*)`\Z")
-_MEMBER = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
-_MEMBER_MESSAGE = {"contains unknown": "unknown field", "missing required": "is required"}
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -68,7 +64,7 @@ class StrictRequest(Request[Any, Any, State]):
         try:
             return msgspec.json.decode(body, type=field.annotation if field else Any)
         except msgspec.ValidationError as error:
-            place = _place(str(error))
+            place = FieldError.told_by(str(error))
             raise InvalidError(f"{place.field}: {place.message}" if place.field else place.message, (place,)) from None
         except UnicodeDecodeError:
             raise InvalidError.at("body", "is not UTF-8") from None
@@ -76,15 +72,6 @@ class StrictRequest(Request[Any, Any, State]):
             raise InvalidError.at("body", "is nested too deeply") from None
         except msgspec.DecodeError as error:
             raise InvalidError.at("body", f"is not JSON: {error}") from None
-
-
-def _place(message: str) -> FieldError:
-    """The field and the message of a msgspec error such as "Expected `int` - at `$.items[0].id`"."""
-    found = _PLACE.search(message)
-    path, text = (found["path"], message[: found.start()]) if found else ("", message)
-    if member := _MEMBER.fullmatch(text):
-        return FieldError(f"{path}.{member['name']}" if path else member["name"], _MEMBER_MESSAGE[member["what"]])
-    return FieldError(path or "body", text)
 
 
 def _respond(

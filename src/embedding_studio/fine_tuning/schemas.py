@@ -9,7 +9,7 @@ import msgspec
 from embedding_studio.fine_tuning.search import MOST_CONFIGURATIONS
 from embedding_studio.fine_tuning.service import FineTuningRequest
 from embedding_studio.fine_tuning.tracks import Track
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.errors import FieldError, InvalidError
 
 __all__ = ["AdapterParams", "AutoParams", "EncoderParams", "FineTuningIn"]
 
@@ -101,6 +101,6 @@ def _checked(params: Mapping[str, Any], kind: type[AutoParams]) -> dict[str, Any
     try:
         checked: dict[str, Any] = msgspec.to_builtins(msgspec.convert(params, kind))
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        raise InvalidError.at(f"params{place.rstrip('`')}", what) from None
+        place = FieldError.told_by(str(error))
+        raise InvalidError.at(f"params.{place.field}", place.message) from None
     return checked

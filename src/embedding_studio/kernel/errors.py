@@ -11,7 +11,10 @@ StudioError
 `api/problems.py` is the only table from these to HTTP; `retryable` also decides whether a worker tries again.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 __all__ = [
     "ConflictError",
@@ -25,12 +28,27 @@ __all__ = [
 ]
 
 
+_PLACE = re.compile(r" - at `(?:key` in `)?\$\.?(?P<path>[\w.\[\]]*)`\Z")
+_MEMBER = re.compile(r"Object (?P<what>contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
+_MEMBER_MESSAGE: Mapping[str, str] = {"contains unknown": "unknown field", "missing required": "is required"}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One wrong place in a request: a path such as `items[3].payload.title`, and what is wrong there."""
 
     field: str
     message: str
+
+    @classmethod
+    def told_by(cls, message: str) -> Self:
+        """The place that msgspec names in a message such as "Expected `int` - at `$.items[0].id`", or `body`."""
+        found = _PLACE.search(message)
+        path, text = (found["path"], message[: found.start()]) if found else ("", message)
+        if member := _MEMBER.fullmatch(text):
+            name, what = member["name"], _MEMBER_MESSAGE[member["what"]]
+            return cls(f"{path}.{name}" if path else name, what)
+        return cls(path or "body", text)
 
 
 class StudioError(Exception):

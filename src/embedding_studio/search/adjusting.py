@@ -98,7 +98,8 @@ class Adjuster:
 
     async def _find(self, collection: Collection, query: Query, boosts: Mapping[str, float]) -> list[Hit]:
         gaining = sorted((item for item in boosts if boosts[item] > 0), key=lambda item: (-boosts[item], item))
-        only = [item for item in gaining[:_UNITED] if query.only is None or item in set(query.only)]
+        allowed = None if query.only is None else set(query.only)
+        only = [item for item in gaining[:_UNITED] if allowed is None or item in allowed]
         return await self._retriever.page(collection, replace(query, only=only), limit=len(only)) if only else []
 
 

@@ -65,14 +65,14 @@ async def evaluate(client: StudioClient, queries: Sequence[Question], advance: C
 def ndcg_at_10(ranked: Sequence[str], gains: Gains) -> float:
     """nDCG@10 (Järvelin & Kekäläinen 2002), gain linear, discount log₂(1 + rank), the ideal list of all that is known.
 
-    Where nothing is worth anything, it is 0.
+    Gains below 0 count as 0; where nothing is worth anything, it is 0.
     """
     ideal = _discounted(sorted(gains.values(), reverse=True)[:DEPTH])
     return _discounted([gains.get(item, 0.0) for item in ranked[:DEPTH]]) / ideal if ideal else 0.0
 
 
 def _discounted(gains: Sequence[float]) -> float:
-    return fsum(gain / log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+    return fsum(max(0.0, gain) / log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
 def _ndcg(results: Mapping[str, Sequence[str]], queries: Iterable[Question]) -> dict[str, float]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from embedding_studio.progress import bars
 
 __all__ = ["Steps"]
 
@@ -25,8 +26,7 @@ class Steps:
 
     def __init__(self, console: Console) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._progress = Progress(*columns, TimeElapsedColumn(), console=console, refresh_per_second=_REFRESHES)
+        self._progress = bars(console, refreshes=_REFRESHES)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

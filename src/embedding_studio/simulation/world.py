@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embedding_studio.bench.judged import JudgedSet
 from embedding_studio.kernel.errors import InvalidError, NotFoundError
 from embedding_studio.simulation.client import Item
+from embedding_studio.simulation.judged import JudgedSet
 from embedding_studio.simulation.questions import Gains
 
 __all__ = ["JudgedQuery", "Truth", "World", "read_world"]

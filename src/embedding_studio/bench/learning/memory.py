@@ -12,7 +12,6 @@ import numpy as np
 
 from embedding_studio.bench.client import BenchClient
 from embedding_studio.bench.figures import Figure, at_least, at_most, seen
-from embedding_studio.bench.judged import JudgedSet, ndcg
 from embedding_studio.bench.learning.memory_cost import measure_cost
 from embedding_studio.bench.learning.stage import Findings, Stage
 from embedding_studio.demo.processes import running_studio
@@ -20,6 +19,8 @@ from embedding_studio.improvement import Unlearned
 from embedding_studio.infra.mongo import open_database
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.settings import load_settings
+from embedding_studio.simulation.judged import JudgedSet
+from embedding_studio.simulation.quality import ndcg_at_10
 from embedding_studio.up import join
 
 __all__ = ["measure_memory"]
@@ -67,7 +68,7 @@ class _Shop:
     async def quality(self, queries: Sequence[str]) -> float:
         rankings = [await self.ids(query) for query in queries]
         gains = [self.judged.gains[query] for query in queries]
-        return float(np.mean([ndcg(ids, of_items) for ids, of_items in zip(rankings, gains, strict=True)]))
+        return float(np.mean([ndcg_at_10(ids, of_items) for ids, of_items in zip(rankings, gains, strict=True)]))
 
 
 async def measure_memory(stage: Stage) -> Findings:

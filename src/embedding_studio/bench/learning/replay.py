@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding_studio.bench.judged import JudgedSet
 from embedding_studio.bench.learning.vectors import JudgedVectors
 from embedding_studio.ml.adapter import AdapterConfig, AdapterData, train_adapter
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.ml.ranking import ndcg_by_query
+from embedding_studio.simulation.judged import JudgedSet
 
 __all__ = ["Replay"]
 

@@ -1,19 +1,18 @@
 """The order of the sections of `bench learning`."""
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedding_studio.bench.figures import Figure, seen
+from embedding_studio.bench.figures import Figure
 from embedding_studio.bench.learning.charts import Chart, draw
 from embedding_studio.bench.learning.esci import measure_esci, measure_esci_encoders
 from embedding_studio.bench.learning.gate import measure_gate
 from embedding_studio.bench.learning.memory import measure_memory
 from embedding_studio.bench.learning.scifact import measure_scifact
 from embedding_studio.bench.learning.stage import Findings, Stage
-from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.bench.sections import chosen, machine
 
 __all__ = ["SECTIONS", "bench_learning", "chosen_sections"]
 
@@ -32,15 +31,8 @@ _ONLY_WHEN_ASKED = {"esci_encoders"}
 
 
 def chosen_sections(only: Sequence[str]) -> list[str]:
-    """The sections to measure, in order: those named, or all but the one that takes an hour.
-
-    Raises:
-        InvalidError: There is no section of that name.
-    """
-    unknown = sorted(set(only) - SECTIONS.keys())
-    if unknown:
-        raise InvalidError.at("--only", f"there is no section {', '.join(unknown)}; there are: {', '.join(SECTIONS)}")
-    return [name for name in SECTIONS if (name in only if only else name not in _ONLY_WHEN_ASKED)]
+    """The sections to measure, as `sections.chosen` has it: those that take an hour want to be asked for."""
+    return chosen(SECTIONS, only, only_when_asked=_ONLY_WHEN_ASKED)
 
 
 def bench_learning(
@@ -57,7 +49,7 @@ def bench_learning(
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     stage = Stage(data_dir.resolve(), sets, say)
-    figures = [seen("machine", "cores", os.cpu_count() or 1), seen("machine", "load_before", os.getloadavg()[0])]
+    figures = machine()
     charts: list[Chart] = []
     for name in chosen_sections(only):
         say(f"Section {name}")

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding_studio.bench.judged import JudgedSet
 from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.inference import OnnxEncoder
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.ml.export import export_encoder
 from embedding_studio.sdk import EncoderSource, SentenceEncoder, find_plugins
+from embedding_studio.simulation.judged import JudgedSet
 
 __all__ = ["JudgedVectors", "vectors_of"]
 

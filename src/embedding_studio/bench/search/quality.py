@@ -6,12 +6,13 @@ from datetime import timedelta
 import msgspec
 
 from embedding_studio.bench.figures import Figure, at_least, seen
-from embedding_studio.bench.judged import JudgedSet, ndcg
 from embedding_studio.bench.search.floor import connection_to
 from embedding_studio.bench.search.stage import Stage, search_path
 from embedding_studio.bench.search.wire import Wire, post
 from embedding_studio.infra.postgres import open_pool
 from embedding_studio.settings import Settings
+from embedding_studio.simulation.judged import JudgedSet
+from embedding_studio.simulation.quality import ndcg_at_10
 from embedding_studio.vector_store import Catalog, Collection
 
 __all__ = ["measure_quality"]
@@ -107,5 +108,5 @@ async def _mean(wire: Wire, judged: JudgedSet, collection: str, mode: str) -> fl
     for query, text in judged.queries.items():
         body = {"query": text, "mode": mode, "limit": _LIMIT, "track": False}
         answer = msgspec.json.decode(await wire.send(post(search_path(collection), body)))
-        scores.append(ndcg([result["id"] for result in answer["results"]], judged.gains[query]))
+        scores.append(ndcg_at_10([result["id"] for result in answer["results"]], judged.gains[query]))
     return sum(scores) / len(scores)

@@ -1,14 +1,13 @@
 """The order of the sections, and the one start of the product that they share."""
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from embedding_studio.bench.figures import Figure, seen
+from embedding_studio.bench.figures import Figure
 from embedding_studio.bench.search.films import measure_films
 from embedding_studio.bench.search.filters import measure_filters
 from embedding_studio.bench.search.million import measure_million
@@ -17,8 +16,8 @@ from embedding_studio.bench.search.rivals import measure_rivals
 from embedding_studio.bench.search.stage import Sizes, Stage
 from embedding_studio.bench.search.texts import measure_texts
 from embedding_studio.bench.search.vectors import measure_vectors
+from embedding_studio.bench.sections import chosen, machine
 from embedding_studio.infra.embedded import free_port
-from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.up import studio
 
 __all__ = ["SECTIONS", "bench_search", "chosen_sections"]
@@ -40,15 +39,8 @@ _ONLY_WHEN_ASKED = {"million"}
 
 
 def chosen_sections(only: Sequence[str]) -> list[str]:
-    """The sections to measure, in order: those named, or all but the one that takes an hour.
-
-    Raises:
-        InvalidError: There is no section of that name.
-    """
-    unknown = sorted(set(only) - SECTIONS.keys())
-    if unknown:
-        raise InvalidError.at("--only", f"there is no section {', '.join(unknown)}; there are: {', '.join(SECTIONS)}")
-    return [name for name in SECTIONS if (name in only if only else name not in _ONLY_WHEN_ASKED)]
+    """The sections to measure, as `sections.chosen` has it: those that take an hour want to be asked for."""
+    return chosen(SECTIONS, only, only_when_asked=_ONLY_WHEN_ASKED)
 
 
 def bench_search(
@@ -65,7 +57,7 @@ def bench_search(
     """
     names = chosen_sections(only)
     host, port = "127.0.0.1", free_port()
-    figures = [seen("machine", "cores", os.cpu_count() or 1), seen("machine", "load_before", os.getloadavg()[0])]
+    figures = machine()
     with studio(data_dir, host=host, port=port, say=say) as (supervisor, settings):
         stage = Stage(host, port, data_dir.resolve(), sets, sizes, settings, supervisor, say)
         for name in names:

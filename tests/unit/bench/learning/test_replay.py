@@ -3,11 +3,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from embedding_studio.bench.judged import JudgedSet
 from embedding_studio.bench.learning.clicking import ClickedPages, click_rates, clicked
 from embedding_studio.bench.learning.labels import ALL_CLICKED, JUDGMENTS, WAYS
 from embedding_studio.bench.learning.replay import Replay
 from embedding_studio.bench.learning.vectors import JudgedVectors
+from embedding_studio.simulation.judged import JudgedSet
 
 ITEMS, QUERIES, DIMENSIONS = 600, 500, 24
 

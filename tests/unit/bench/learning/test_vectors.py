@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedding_studio.bench.judged import JudgedSet
 from embedding_studio.bench.learning import vectors
 from embedding_studio.bench.learning.stage import Stage
+from embedding_studio.simulation.judged import JudgedSet
 
 
 class Counting:

@@ -4,11 +4,10 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log2
 from pathlib import Path
 from typing import Any
 
-__all__ = ["JudgedSet", "ndcg"]
+__all__ = ["JudgedSet"]
 
 Gains = Mapping[str, float]
 
@@ -40,16 +39,6 @@ class JudgedSet:
         asked = {query: queries[query]["text"] for query in answered}
         splits = {query: queries[query]["split"] for query in answered if "split" in queries[query]}
         return cls(folder.name, _lines(folder / "items.jsonl.gz"), asked, answered, splits)
-
-
-def ndcg(ranking: Sequence[str], gains: Gains, depth: int = 10) -> float:
-    """Normalised discounted cumulative gain: gain linear, discount log2(1 + rank), ideal over all judged items."""
-    found = _discounted([gains.get(item, 0.0) for item in ranking[:depth]])
-    return found / _discounted(sorted(gains.values(), reverse=True)[:depth])
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return sum(max(0.0, gain) / log2(1 + rank) for rank, gain in enumerate(gains, start=1))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

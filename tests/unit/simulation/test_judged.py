@@ -5,23 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from embedding_studio.bench.judged import JudgedSet, ndcg
+from embedding_studio.simulation.judged import JudgedSet
+from embedding_studio.simulation.quality import ndcg_at_10
 
 
 def test_the_ideal_ranking_is_worth_one_and_unjudged_items_nothing() -> None:
     gains = {"a": 3.0, "b": 2.0, "c": 0.0}
-    assert ndcg(["a", "b"], gains) == 1.0
-    assert ndcg(["x", "y"], gains) == 0.0
-    assert ndcg([], gains) == 0.0
+    assert ndcg_at_10(["a", "b"], gains) == 1.0
+    assert ndcg_at_10(["x", "y"], gains) == 0.0
+    assert ndcg_at_10([], gains) == 0.0
 
 
 def test_gains_are_linear_and_discounted_by_rank() -> None:
     ideal = 3 + 2 / 1.584962500721156
-    assert ndcg(["x", "a"], {"a": 3.0, "b": 2.0}) == pytest.approx((3 / 1.584962500721156) / ideal)
+    assert ndcg_at_10(["x", "a"], {"a": 3.0, "b": 2.0}) == pytest.approx((3 / 1.584962500721156) / ideal)
 
 
 def test_what_comes_after_the_tenth_place_counts_for_nothing() -> None:
-    assert ndcg([f"x{place}" for place in range(10)] + ["a"], {"a": 1.0}) == 0.0
+    assert ndcg_at_10([f"x{place}" for place in range(10)] + ["a"], {"a": 1.0}) == 0.0
 
 
 def _write(path: Path, lines: Sequence[object]) -> None:
