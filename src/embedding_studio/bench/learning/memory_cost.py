@@ -89,6 +89,7 @@ async def _fill(pool: Pool, collection: Collection, vectors: NDArray[np.float32]
     queries, clicks = f"memory_queries_{memory}", f"memory_clicks_{memory}"
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
+        items = await connection.fetchval(f"SELECT count(*) FROM items_{collection.id}")  # noqa: S608  # ours
         indexes = await _drop_indexes(connection, (queries, clicks))
         await _copy_queries(connection, queries, vectors)
         await connection.execute(
@@ -97,8 +98,8 @@ async def _fill(pool: Pool, collection: Collection, vectors: NDArray[np.float32]
             f" FROM generate_series(1, {_ROWS:d}) n"
             f" JOIN (SELECT id, row_number() OVER () AS place FROM {queries} WHERE key LIKE 'bench%') q"
             f" ON q.place = n % {_QUERIES:d} + 1"
-            f" JOIN (SELECT id, row_number() OVER () AS place, count(*) OVER () AS items FROM items_{collection.id}) i"
-            f" ON i.place = (q.place * 13 + n / {_QUERIES:d}) % i.items + 1",
+            f" JOIN (SELECT id, row_number() OVER () AS place FROM items_{collection.id}) i"
+            f" ON i.place = (q.place * 13 + n / {_QUERIES:d}) % {items:d} + 1",
             timeout=_LONG_S,
         )
         for index in indexes:
