@@ -18,7 +18,7 @@ from embedding_studio.clickstream import (
     Reporting,
     Session,
 )
-from embedding_studio.fine_tuning import FineTuningService, GateVerifier
+from embedding_studio.fine_tuning import Curated, CuratedRepository, CuratingService, FineTuningService, GateVerifier
 from embedding_studio.improvement import (
     Announcer,
     Backlog,
@@ -62,7 +62,7 @@ from embedding_studio.vector_store import Catalog, CollectionService, Indexes, I
 
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
-_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion, Unlearned)
+_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion, Unlearned, Curated)
 
 
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
@@ -95,6 +95,7 @@ class Container:
         self._clickstream_repository = ClickstreamRepository()
         self._backlog = Backlog()
         self._reporting = Reporting()
+        self.curated = CuratedRepository()
 
     @cached_property
     def tasks(self) -> TaskService:
@@ -152,6 +153,7 @@ class Container:
                 self._backlog.delete_of,
                 self._reporting.delete_of,
                 self.models.delete_of,
+                self.curated.delete_of,
                 self.tasks.delete_of,
             ),
             settings=self.settings.vector_store,
@@ -324,6 +326,10 @@ class Container:
     @cached_property
     def gate_verifier(self) -> GateVerifier:
         return GateVerifier(collections=self.collections, models=self.models)
+
+    @cached_property
+    def curating(self) -> CuratingService:
+        return CuratingService(collections=self.collections, curated=self.curated, clock=self.clock)
 
     @cached_property
     def fine_tuning(self) -> FineTuningService:

@@ -19,7 +19,7 @@ from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.clickstream.http import ClickstreamController, ReportController, UbiController
-from embedding_studio.fine_tuning.http import FineTuningController, GateController
+from embedding_studio.fine_tuning.http import FineTuningController, GateController, JudgmentController
 from embedding_studio.improvement.http import MemoryController
 from embedding_studio.inference.http import ModelController
 from embedding_studio.search.http import SearchController
@@ -44,6 +44,7 @@ _CONTROLLERS = (
     TaskController,
     FineTuningController,
     GateController,
+    JudgmentController,
     ModelController,
     MemoryController,
     PrometheusController,
@@ -52,6 +53,7 @@ _SERVICES = (
     "catalog",
     "clickstream",
     "collections",
+    "curating",
     "deployments",
     "embeddings",
     "event_doctor",

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding_studio.fine_tuning.championing import Championing
-from embedding_studio.fine_tuning.dataset import Dataset, DatasetReader
+from embedding_studio.fine_tuning.dataset import Dataset, DatasetReader, Group
 from embedding_studio.fine_tuning.evaluation import (
     Evaluator,
     Ranked,
     guard_slices,
     outcomes,
+    outcomes_of_editors,
     outcomes_on_new_items,
 )
 from embedding_studio.fine_tuning.experiment_log import ExperimentLog
@@ -81,12 +83,17 @@ class Judge:
         no index yet, and both versions are compared in memory.
         """
         collection = materials.collection
-        before, after = await self._rankings(materials, dataset, candidate)
+        gate, curated = dataset.splits["gate"], list(dataset.curated)
+        groups = [*(dataset.groups[key] for key in gate), *dataset.curated.values()]
+        ranked = await self._rankings(materials, groups, candidate)
+        before, after = (dict(zip(gate, one[: len(gate)], strict=True)) for one in ranked)
+        editors = (dict(zip(curated, one[len(gate) :], strict=True)) for one in ranked)
         of_items = candidate.encoder is not None and candidate.encoder.of_items
         return GateEvidence(
             outcomes=outcomes(dataset, before, after),
             slices=guard_slices(dataset),
             slices_of_items={"items_never_clicked": outcomes_on_new_items(dataset, before, after)},
+            curated=outcomes_of_editors(dataset, *editors),
             canary_difference=candidate.canary_difference,
             items_identical=None if of_items else await witnesses.are_unchanged(self._items, collection),
             data_hash=dataset.judgments.content_hash,
@@ -94,19 +101,18 @@ class Judge:
         )
 
     async def _rankings(
-        self, materials: Materials, dataset: Dataset, candidate: Candidate
-    ) -> tuple[dict[str, Ranked], dict[str, Ranked]]:
-        collection, keys = materials.collection, dataset.splits["gate"]
-        texts = [dataset.groups[key].text for key in keys]
+        self, materials: Materials, groups: Sequence[Group], candidate: Candidate
+    ) -> tuple[list[Ranked], list[Ranked]]:
+        """The rankings of each group by both."""
+        collection = materials.collection
+        texts = [group.text for group in groups]
         deployed = await self._embeddings.embed(collection, texts, "query")
         if candidate.encoder and candidate.encoder.of_items:
-            return await self._previewer.rank(
-                collection, dataset, keys, deployed, candidate.encoder.folder, candidate.adapter
-            )
+            return await self._previewer.rank(collection, groups, deployed, candidate.encoder.folder, candidate.adapter)
         vectors = await self._queries(materials, candidate, texts)
         return (
-            await self._evaluator.rank(collection, dataset, keys, deployed),
-            await self._evaluator.rank(collection, dataset, keys, vectors),
+            await self._evaluator.rank(collection, groups, deployed),
+            await self._evaluator.rank(collection, groups, vectors),
         )
 
     async def _queries(self, materials: Materials, candidate: Candidate, texts: list[str]) -> Floats:
@@ -303,6 +309,7 @@ def _data(dataset: Dataset) -> dict[str, Any]:
     return {
         "sessions": dataset.sessions,
         "judgments": len(dataset.judgments.rows),
+        "curated": len(dataset.judgments.curated),
         "groups": len(dataset.groups),
         "dropped": dataset.dropped,
     }

@@ -1,4 +1,8 @@
-"""From recorded sessions to what training and the gate read."""
+"""From recorded sessions and the curated set to what training and the gate read.
+
+What an editor decided goes the way of its query. In the train and the dev split it outranks what clicks say of the same
+pair. In the gate split it stays by itself: it guards, and changes nothing of what users said there.
+"""
 
 import asyncio
 from collections import deque
@@ -9,8 +13,9 @@ from datetime import datetime
 
 from embedding_studio.clickstream import Answer, AnsweredSession, ClickstreamService
 from embedding_studio.fine_tuning.clicks import Click, Page, normalize_query
-from embedding_studio.fine_tuning.judgments import Judgment, Judgments, judge
-from embedding_studio.fine_tuning.splits import Split, split
+from embedding_studio.fine_tuning.judgments import Judgment, Judgments, judge, outranked
+from embedding_studio.fine_tuning.repository import CuratedRepository
+from embedding_studio.fine_tuning.splits import Split, split, split_of
 from embedding_studio.sdk import GainOf
 from embedding_studio.vector_store import Collection, ItemStore
 
@@ -26,9 +31,10 @@ class Group:
 
     Attributes:
         text: The query as it is usually spelt.
-        gains: To be expected of the judged items that are in the index: what users said, as far as it is sure.
-        users: How many agree on each of them.
-        shown: All items in the index that any of its searches showed, judged or not.
+        gains: To be expected of the judged items that are in the index: what users said, as far as it is sure, or an
+            editor.
+        users: How many agree on each of them; none where an editor decided.
+        shown: All items in the index that any of its searches showed, judged or not, and those that an editor judged.
     """
 
     text: str
@@ -46,7 +52,9 @@ class Dataset:
         judgments: All judgments with their drops.
         groups: Those with an item of positive gain that is still in the index.
         splits: The groups' keys by split.
-        gone_items: Judgments of items that are not in the index any more.
+        curated: The queries of the gate split with an item that an editor wants and that is in the index, each with the
+            editor's gains alone. Whether users search for them is not asked.
+        gone_items: Judgments of items that are not in the index.
         too_old: Events of sessions that were not read, as there were too many younger ones.
         irrelevant: Events of sessions that shall teach nothing.
     """
@@ -55,6 +63,7 @@ class Dataset:
     judgments: Judgments
     groups: Mapping[str, Group]
     splits: Mapping[Split, Sequence[str]]
+    curated: Mapping[str, Group]
     gone_items: int
     too_old: int = 0
     irrelevant: int = 0
@@ -76,16 +85,20 @@ class Dataset:
 
 
 class DatasetReader:
-    """Reads sessions back; the same sessions make the same data set."""
+    """Reads sessions and the curated set back; the same of both make the same data set."""
 
-    def __init__(self, *, clickstream: ClickstreamService, items: ItemStore) -> None:
+    def __init__(self, *, clickstream: ClickstreamService, curated: CuratedRepository, items: ItemStore) -> None:
         self._clickstream = clickstream
+        self._curated = curated
         self._items = items
 
     async def read(
         self, collection: Collection, gain_of: GainOf, *, since: datetime | None, until: datetime, salt: str
     ) -> Dataset:
-        """The data set of the sessions from `since` to before `until`; another salt draws the splits anew."""
+        """The data set of the sessions from `since` to before `until` and of the curated set as it stands.
+
+        Another salt draws the splits anew.
+        """
         sessions, too_old = await self._newest(collection, since=since, until=until)
         shown: dict[str, set[str]] = {}
         for session in sessions:
@@ -94,15 +107,20 @@ class DatasetReader:
             judge,
             [click for session in sessions for click in session.clicks(gain_of)],
             [session.page for session in sessions],
+            curated=await self._curated.judgments(collection.name),
         )
-        present = await self._present(collection, {row.group: shown[row.group] for row in judgments.rows})
-        groups = _groups([row for row in judgments.rows if row.item_id in present], shown, present)
+        every = [*judgments.rows, *judgments.curated]
+        present = await self._present(collection, every, shown)
+        guarding = [row for row in judgments.curated if split_of(row.group, salt=salt) == "gate"]
+        teaching = [row for row in judgments.curated if split_of(row.group, salt=salt) != "gate"]
+        groups = _groups(outranked(judgments.rows, teaching), shown, present)
         return Dataset(
             sessions=await self._clickstream.count_sessions(collection.name, since=since, until=until),
             judgments=judgments,
             groups=groups,
             splits=split(groups, salt=salt),
-            gone_items=sum(row.item_id not in present for row in judgments.rows),
+            curated=_groups(guarding, {}, present),
+            gone_items=sum(row.item_id not in present for row in every),
             too_old=too_old,
             irrelevant=await self._clickstream.count_irrelevant(collection.name, since=since, until=until),
         )
@@ -120,9 +138,12 @@ class DatasetReader:
                 too_old += len(newest.popleft().answers)
         return newest, too_old
 
-    async def _present(self, collection: Collection, shown: Mapping[str, AbstractSet[str]]) -> set[str]:
-        ever_shown = sorted(set().union(*shown.values()))
-        return set(await self._items.content_hashes(collection, ever_shown))
+    async def _present(
+        self, collection: Collection, rows: Sequence[Judgment], shown: Mapping[str, AbstractSet[str]]
+    ) -> set[str]:
+        """Of the judged items, and of those that were shown for judged queries, the ones in the index."""
+        named = {row.item_id for row in rows}.union(*(shown.get(group, ()) for group in {row.group for row in rows}))
+        return set(await self._items.content_hashes(collection, sorted(named)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +187,14 @@ def _groups(
     rows: Sequence[Judgment], shown: Mapping[str, AbstractSet[str]], present: AbstractSet[str]
 ) -> dict[str, Group]:
     by_key: dict[str, list[Judgment]] = {}
-    for row in rows:
+    for row in (row for row in rows if row.item_id in present):
         by_key.setdefault(row.group, []).append(row)
     return {
         key: Group(
             text=members[0].query,
             gains={row.item_id: row.worth for row in members},
             users={row.item_id: row.users for row in members},
-            shown=tuple(sorted(shown[key] & present)),
+            shown=tuple(sorted(shown.get(key, set()) & present | {row.item_id for row in members})),
         )
         for key, members in by_key.items()
         if any(row.gain > 0 for row in members)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embedding_studio.clickstream import AnsweredSession, ClickstreamService
 from embedding_studio.fine_tuning.clicks import normalize_query
-from embedding_studio.fine_tuning.dataset import Dataset
+from embedding_studio.fine_tuning.dataset import Dataset, Group
 from embedding_studio.fine_tuning.gate import GroupOutcome
 from embedding_studio.fine_tuning.metrics import mrr, ndcg, recall
 from embedding_studio.fine_tuning.replay import GroupReplay, Placed, ReplayedSession, replay_group
@@ -20,7 +20,7 @@ from embedding_studio.sdk import GainOf
 from embedding_studio.search import SearchService
 from embedding_studio.vector_store import Collection
 
-__all__ = ["Evaluator", "Ranked", "guard_slices", "outcomes", "outcomes_on_new_items"]
+__all__ = ["Evaluator", "Ranked", "guard_slices", "outcomes", "outcomes_of_editors", "outcomes_on_new_items"]
 
 _DEPTH = 100
 _AT_ONCE = 4
@@ -52,26 +52,22 @@ class Evaluator:
         self._searches = searches
         self._clickstream = clickstream
 
-    async def rank(
-        self, collection: Collection, dataset: Dataset, keys: Sequence[str], vectors: NDArray[np.float32]
-    ) -> dict[str, Ranked]:
+    async def rank(self, collection: Collection, groups: Sequence[Group], vectors: NDArray[np.float32]) -> list[Ranked]:
         """The rankings of some query groups.
 
         Args:
             collection: Whose active index is searched.
-            dataset: Holds the groups.
-            keys: Of the groups.
+            groups: Of queries.
             vectors: Of their queries, float32 (groups, dimensions).
         """
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def ranked(key: str, vector: NDArray[np.float32]) -> tuple[str, Ranked]:
-            group = dataset.groups[key]
+        async def ranked(group: Group, vector: NDArray[np.float32]) -> Ranked:
             async with slots:
                 order = await self._searches.rank(collection, group.text, vector, limit=_DEPTH, among=group.shown)
-            return key, Ranked(shown=order.among, found=order.found)
+            return Ranked(shown=order.among, found=order.found)
 
-        return dict(await asyncio.gather(*map(ranked, keys, vectors)))
+        return await asyncio.gather(*map(ranked, groups, vectors))
 
     async def replay(
         self,
@@ -112,6 +108,19 @@ def outcomes_on_new_items(
         GroupOutcome(key, *(_metrics(_without(ranked, known), new[key]) for ranked in (before[key], after[key])))
         for key in before
         if any(gain > 0 for gain in new[key].values())
+    )
+
+
+def outcomes_of_editors(
+    dataset: Dataset, before: Mapping[str, Ranked], after: Mapping[str, Ranked]
+) -> tuple[GroupOutcome, ...]:
+    """The metrics of each query of the curated set, on the first hundred of the whole collection.
+
+    An editor says what belongs on top, whether or not it was ever shown: what is not judged counts as worth nothing.
+    """
+    return tuple(
+        GroupOutcome(key, *(_metrics(Ranked(one.found, one.found), group.gains) for one in (before[key], after[key])))
+        for key, group in dataset.curated.items()
     )
 
 

@@ -76,9 +76,11 @@ def _manifest(dataset: Dataset) -> dict[str, Any]:
     return {
         "sessions": dataset.sessions,
         "judgments": len(dataset.judgments.rows),
+        "curated": len(dataset.judgments.curated),
         "judgments_sha256": dataset.judgments.content_hash,
         "dropped": dataset.dropped,
         "splits": {name: list(keys) for name, keys in dataset.splits.items()},
+        "guarding": list(dataset.curated),
     }
 
 

@@ -29,6 +29,7 @@ __all__ = ["Decision", "GateEvidence", "GateRecord", "GroupOutcome", "decide", "
 
 Decision = Literal["promote", "reject", "not_enough_evidence"]
 DECIDING_METRIC = "ndcg@10"
+CURATED = "curated"
 MIN_GROUPS = 200
 MIN_CHANGED_GROUPS = 10
 CANARY_TOLERANCE = 1e-3
@@ -63,6 +64,7 @@ class GateEvidence:
         data_hash: Of the judgments.
         slices_of_items: Outcomes of the guard slices that are kinds of items, by name: each group judged by the gains
             of such items only. Of the metrics, nDCG@10 is read.
+        curated: Outcomes of the guard slice of the curated set, likewise: queries judged by what editors decided.
         replay: The logged sessions of the groups, put in both orders; no rule reads them.
     """
 
@@ -72,6 +74,7 @@ class GateEvidence:
     items_identical: bool | None
     data_hash: str
     slices_of_items: Mapping[str, tuple[GroupOutcome, ...]] = field(default_factory=dict)
+    curated: tuple[GroupOutcome, ...] = ()
     replay: tuple[GroupReplay, ...] = ()
 
 
@@ -186,13 +189,14 @@ def _slice_changes(evidence: GateEvidence, gains: Mapping[str, float]) -> dict[s
         name: [gains[group] for group in sorted(set(groups)) if group in gains]
         for name, groups in evidence.slices.items()
     }
-    of_items = {
+    of_their_own = {**evidence.slices_of_items, **({CURATED: evidence.curated} if evidence.curated else {})}
+    judged = {
         name: [_change(outcome, DECIDING_METRIC) for outcome in _by_group(outcomes)]
-        for name, outcomes in evidence.slices_of_items.items()
+        for name, outcomes in of_their_own.items()
     }
-    if of_queries.keys() & of_items.keys():
-        raise InvalidError.at("slices_of_items", "a slice has the name of a slice of queries")
-    return {**of_queries, **of_items}
+    if of_queries.keys() & judged.keys():
+        raise InvalidError.at("slices", "a slice of queries has the name of one that is judged by outcomes of its own")
+    return {**of_queries, **judged}
 
 
 def _change(outcome: GroupOutcome, metric: str) -> float:

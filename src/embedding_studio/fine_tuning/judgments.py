@@ -2,7 +2,7 @@
 
 Of each pair of query and item, trials with a click and without are summed, faded with age and capped by user, and
 `click_model` says how much more it was clicked than other items at its positions. What nobody clicked is evidence of
-how often that happens by itself; it never becomes a negative of the training.
+how often that happens by itself; it never becomes a negative of the training. What editors decided is beside it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from embedding_studio.fine_tuning.click_model import ClickModel, fit_clicks
 from embedding_studio.fine_tuning.clicks import Click, JudgmentConfig, Page, Sifted, sift
 from embedding_studio.fine_tuning.trials import Table, tabulate
 
-__all__ = ["Judgment", "Judgments", "Source", "judge"]
+__all__ = ["Judgment", "Judgments", "Pair", "Source", "judge", "outranked"]
 
 Source = Literal["click", "explicit", "curated"]
 
@@ -30,12 +30,14 @@ DECIMALS = 6
 """Of a weight: what is beyond them differs from machine to machine."""
 
 Pair = tuple[str, str]
+"""A normalised query and an item."""
+
 Votes = Sequence[tuple[Click, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What users said about an item as the answer to a query.
+    """What users, or an editor, said about an item as the answer to a query.
 
     Attributes:
         group: The normalised query; one group, one unit of splits and of the gate.
@@ -44,10 +46,10 @@ class Judgment:
         gain: Weighted mean of the clicks' gains, from -1 to 1.
         weight: How sure it is that the item was meant, above 0, at most 1.
         source: `explicit` where a user said so, `click` where it was concluded, `curated` where an editor decided.
-        users: Distinct users.
+        users: Distinct users; none of an editor's judgment.
         impressions: Trials, with a click or without.
-        first: The oldest click.
-        last: The newest click.
+        first: The oldest click, or when the editor decided.
+        last: The newest click, likewise.
     """
 
     group: str
@@ -62,6 +64,11 @@ class Judgment:
     last: datetime
 
     @property
+    def pair(self) -> Pair:
+        """What it is about."""
+        return self.group, self.item_id
+
+    @property
     def worth(self) -> float:
         """The gain to be expected: the gain as far as it is sure."""
         return self.gain * self.weight
@@ -72,17 +79,19 @@ class Judgments:
     """Judgments and where the other clicks went.
 
     Attributes:
-        rows: By group, then item.
+        rows: What was concluded from clicks, by group, then item.
+        curated: What editors decided, likewise.
         clicks: How many stand behind the rows.
         dropped: Clicks that count for nothing, by reason; reasons that dropped none are absent.
         dropped_pages: Pages that count for nothing, likewise.
         capped_users: Users whose clicks weigh less because they carried too large a share.
         model: What the weights come from; None without clicks.
-        content_hash: SHA-256 of the rows and the configuration; the order in which clicks and pages came does not
-            change it.
+        content_hash: SHA-256 of all judgments and the configuration; the order in which clicks, pages and editors'
+            judgments came does not change it.
     """
 
     rows: tuple[Judgment, ...]
+    curated: tuple[Judgment, ...]
     clicks: int
     dropped: Mapping[str, int]
     dropped_pages: Mapping[str, int]
@@ -91,7 +100,13 @@ class Judgments:
     content_hash: str
 
 
-def judge(clicks: Iterable[Click], pages: Iterable[Page] = (), config: JudgmentConfig | None = None) -> Judgments:
+def judge(
+    clicks: Iterable[Click],
+    pages: Iterable[Page] = (),
+    config: JudgmentConfig | None = None,
+    *,
+    curated: Iterable[Judgment] = (),
+) -> Judgments:
     """Aggregate clicks to judgments.
 
     Ages count from the newest click or page, so that the result depends on nothing but the input.
@@ -100,19 +115,28 @@ def judge(clicks: Iterable[Click], pages: Iterable[Page] = (), config: JudgmentC
         clicks: All that was done.
         pages: All that was shown, whether or not something was done to it.
         config: Thresholds.
+        curated: What editors decided, of each pair once; it changes nothing of what is concluded.
     """
     config = config or JudgmentConfig()
     sifted = sift(clicks, pages, config)
+    decided = tuple(sorted(curated, key=lambda row: row.pair))
     if not sifted.clicks:
-        return Judgments((), 0, sifted.dropped, sifted.dropped_pages, 0, None, _hash((), config))
-    return _Judging(sifted, config).judgments()
+        return Judgments((), decided, 0, sifted.dropped, sifted.dropped_pages, 0, None, _hash(decided, config))
+    return _Judging(sifted, decided, config).judgments()
+
+
+def outranked(rows: Iterable[Judgment], curated: Iterable[Judgment]) -> list[Judgment]:
+    """The judgments of both, by group, then item: of one pair the editor's."""
+    by_pair = {row.pair: row for row in (*rows, *curated)}
+    return [by_pair[pair] for pair in sorted(by_pair)]
 
 
 class _Judging:
     """One aggregation of clicks."""
 
-    def __init__(self, sifted: Sifted, config: JudgmentConfig) -> None:
+    def __init__(self, sifted: Sifted, curated: tuple[Judgment, ...], config: JudgmentConfig) -> None:
         self._sifted = sifted
+        self._curated = curated
         self._config = config
         self._now = max(one[-1].at for one in (sifted.clicks, sifted.pages) if one)
         self._half_life = timedelta(days=config.half_life_days)
@@ -126,17 +150,18 @@ class _Judging:
         agreed = self._agreed()
         weighed = self._weighed(agreed, table, evidence.weight.tolist())
         rows = tuple(row for row in weighed if row.weight >= config.min_weight)
-        kept = sum(len(agreed[row.group, row.item_id]) for row in rows)
+        kept = sum(len(agreed[row.pair]) for row in rows)
         lonely = len(sifted.clicks) - sum(map(len, agreed.values()))
         drops = {"too_few_users": lonely, "no_better_than_others": len(sifted.clicks) - lonely - kept}
         return Judgments(
             rows=rows,
+            curated=self._curated,
             clicks=kept,
             dropped=MappingProxyType({**sifted.dropped, **{name: count for name, count in drops.items() if count}}),
             dropped_pages=sifted.dropped_pages,
             capped_users=len(self._factors),
             model=evidence.model,
-            content_hash=_hash(rows, config),
+            content_hash=_hash((*rows, *self._curated), config),
         )
 
     def _fresh(self, one: Click) -> float:

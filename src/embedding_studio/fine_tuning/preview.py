@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding_studio.fine_tuning.dataset import Dataset
+from embedding_studio.fine_tuning.dataset import Group
 from embedding_studio.fine_tuning.evaluation import Ranked
 from embedding_studio.fine_tuning.materials import MaterialsReader
 from embedding_studio.inference import OnnxEncoder, QueryAdapter
@@ -78,18 +78,16 @@ class Previewer:
     async def rank(
         self,
         collection: Collection,
-        dataset: Dataset,
-        keys: Sequence[str],
+        groups: Sequence[Group],
         deployed: Floats,
         folder: Path,
         adapter: QueryAdapter | None,
-    ) -> tuple[dict[str, Ranked], dict[str, Ranked]]:
+    ) -> tuple[list[Ranked], list[Ranked]]:
         """The rankings of query groups by the deployed model, and by an encoder of queries and items.
 
         Args:
             collection: Whose items are ranked.
-            dataset: Holds the groups.
-            keys: Of the groups.
+            groups: Of queries.
             deployed: The queries' vectors by the deployed model, float32 (groups, dimensions).
             folder: Of the exported encoder.
             adapter: Behind the encoder.
@@ -98,22 +96,22 @@ class Previewer:
             InvalidError: The export is broken.
         """
         encoder = await asyncio.to_thread(OnnxEncoder.load, folder, threads=self._threads)
-        contents = await self._contents(collection, dataset, keys)
+        contents = await self._contents(collection, groups)
         before = await self._stored(collection, contents)
         contents = {item: contents[item] for item in before}
         after = await asyncio.to_thread(self._encoded, collection, encoder, contents)
-        texts = [dataset.groups[key].text for key in keys]
+        texts = [group.text for group in groups]
         vectors = await asyncio.to_thread(encoder.encode, texts, "query")
         queries = adapter.apply(vectors) if adapter else vectors
 
-        def ranked(preview: Preview, by: Floats) -> dict[str, Ranked]:
-            return {key: preview.rank(vector, dataset.groups[key].shown) for key, vector in zip(keys, by, strict=True)}
+        def ranked(preview: Preview, by: Floats) -> list[Ranked]:
+            return [preview.rank(vector, group.shown) for group, vector in zip(groups, by, strict=True)]
 
         old, new = Preview.of(before, collection.metric), Preview.of(after, collection.metric)
         return await asyncio.to_thread(ranked, old, deployed), await asyncio.to_thread(ranked, new, queries)
 
-    async def _contents(self, collection: Collection, dataset: Dataset, keys: Sequence[str]) -> dict[str, PreparedItem]:
-        shown = {item for key in keys for item in dataset.groups[key].shown}
+    async def _contents(self, collection: Collection, groups: Sequence[Group]) -> dict[str, PreparedItem]:
+        shown = {item for group in groups for item in group.shown}
         others = await self._items.sample(collection, limit=self._sample)
         found = await self._reader.contents(collection, sorted(shown.union(others)))
         return {item: one for item, one in found.items() if all(part.text for part in one.contents)}

@@ -1,4 +1,4 @@
-"""Fine-tuning on the wire."""
+"""Fine-tuning and the curated set on the wire."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,12 +6,30 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from embedding_studio.fine_tuning.clicks import normalize_query
+from embedding_studio.fine_tuning.curating import EditorsJudgment
+from embedding_studio.fine_tuning.models import Curated
 from embedding_studio.fine_tuning.search import MOST_CONFIGURATIONS
 from embedding_studio.fine_tuning.service import FineTuningRequest
 from embedding_studio.fine_tuning.tracks import Track
 from embedding_studio.kernel.errors import FieldError, InvalidError
+from embedding_studio.kernel.storable import refuse_unstorable
 
-__all__ = ["AdapterParams", "AutoParams", "EncoderParams", "FineTuningIn"]
+__all__ = [
+    "LONGEST_QUERY",
+    "AdapterParams",
+    "AutoParams",
+    "CurationIn",
+    "EncoderParams",
+    "FineTuningIn",
+    "JudgmentIn",
+    "JudgmentPage",
+    "JudgmentView",
+]
+
+LONGEST_QUERY = 1_000
+"""Characters of a query that an editor judges."""
+
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Seed = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None
@@ -92,6 +110,60 @@ class FineTuningIn(msgspec.Struct, forbid_unknown_fields=True):
             params=_checked(self.params or {}, _PARAMS[self.track]),
             deploy=self.deploy,
         )
+
+
+class JudgmentIn(msgspec.Struct, forbid_unknown_fields=True):
+    """What an item is worth as the answer to a query, from -1 to 1; 0 says that it is worth nothing."""
+
+    query: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_QUERY)]
+    item_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+    gain: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+
+    def to_domain(self, place: str) -> EditorsJudgment:
+        """The judgment as the service takes it.
+
+        Raises:
+            InvalidError: The query has no letters or digits, or cannot be stored; names the place.
+        """
+        refuse_unstorable(self.query, f"{place}.query")
+        if not normalize_query(self.query):
+            raise InvalidError.at(f"{place}.query", "has no letters or digits")
+        return EditorsJudgment(self.query, self.item_id, self.gain)
+
+
+class CurationIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Judgments of an editor, each of another query and item."""
+
+    judgments: Annotated[list[JudgmentIn], msgspec.Meta(min_length=1, max_length=1000)]
+
+    def to_domain(self) -> list[EditorsJudgment]:
+        """The judgments as the service takes them.
+
+        Raises:
+            InvalidError: Names the place.
+        """
+        return [one.to_domain(f"judgments[{index}]") for index, one in enumerate(self.judgments)]
+
+
+class JudgmentView(msgspec.Struct):
+    """A judgment of an editor."""
+
+    query: str
+    item_id: str
+    gain: float
+    at: datetime
+
+    @classmethod
+    def of(cls, document: Curated) -> "JudgmentView":
+        """The document as clients see it."""
+        return cls(document.query, document.item_id, document.gain, document.at)
+
+
+class JudgmentPage(msgspec.Struct):
+    """Judgments in the order in which they were first written."""
+
+    items: list[JudgmentView]
+    next_cursor: str | None
 
 
 def _checked(params: Mapping[str, Any], kind: type[AutoParams]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
             collections=container.collections,
             models=container.models,
             deployments=container.deployments,
-            datasets=DatasetReader(clickstream=container.clickstream, items=container.items),
+            datasets=DatasetReader(clickstream=container.clickstream, curated=container.curated, items=container.items),
             reader=reader,
             learner=Learner(
                 adapters=AdapterTrainer(threads=threads),

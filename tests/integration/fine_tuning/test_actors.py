@@ -57,7 +57,7 @@ async def test_too_few_groups_train_a_model_that_is_not_deployed(studio: Studio,
     result = task["result"]
     assert task["state"] == "succeeded", task["error"]
     assert result["gate"]["decision"] == "not_enough_evidence"
-    assert result["data"] == {"sessions": 36, "judgments": 24, "groups": 12, "dropped": {}}
+    assert result["data"] == {"sessions": 36, "judgments": 24, "curated": 0, "groups": 12, "dropped": {}}
     assert not result["deployed"]
     collection = await studio.container.collections.current(clicked)
     assert collection.model_version == 1
@@ -97,7 +97,7 @@ async def test_one_users_clicks_do_not_move_the_shared_model(studio: Studio, any
     for query in ("something to sit on", "something to see by"):
         await click_two(studio, any_name, query, "ann", first=0)
     data = (await fine_tune(studio, any_name))["result"]["data"]
-    assert data == {"sessions": 2, "judgments": 0, "groups": 0, "dropped": {"too_few_users": 4}}
+    assert data == {"sessions": 2, "judgments": 0, "curated": 0, "groups": 0, "dropped": {"too_few_users": 4}}
 
 
 async def test_given_vectors_have_no_encoder_to_train(studio: Studio, any_name: str) -> None:

@@ -6,12 +6,14 @@ import pytest
 
 from embedding_studio.fine_tuning import dataset as module
 from embedding_studio.fine_tuning.dataset import Dataset, DatasetReader
+from embedding_studio.fine_tuning.splits import Split, split_of
 from embedding_studio.sdk import EventGains
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
 
 THINGS = ["sofa", "table", "lamp", "knife", "chair", "rug", "mirror", "shelf"]
+SALT = "drawn so that each split has some"
 
 
 @pytest.fixture
@@ -40,10 +42,10 @@ async def agree(studio: Studio, name: str) -> list[str]:
 
 async def read(studio: Studio, name: str) -> Dataset:
     container = studio.container
-    reader = DatasetReader(clickstream=container.clickstream, items=container.items)
+    reader = DatasetReader(clickstream=container.clickstream, curated=container.curated, items=container.items)
     collection = await container.collections.current(name)
     until = datetime.now(UTC) + timedelta(minutes=1)
-    return await reader.read(collection, EventGains().build(), since=None, until=until, salt=name)
+    return await reader.read(collection, EventGains().build(), since=None, until=until, salt=SALT)
 
 
 async def test_the_same_sessions_make_the_same_data_set(studio: Studio, shop: str) -> None:
@@ -87,3 +89,66 @@ async def test_of_too_many_sessions_the_newest_are_read(
     assert found.dropped["too_old"] == 3
     assert "a nice sofa" not in found.groups
     assert "a nice shelf" in found.groups
+
+
+def groups_of(*splits: Split) -> list[str]:
+    groups = [f"a nice {thing}" for thing in THINGS]
+    return [group for group in groups if split_of(group, salt=SALT) in splits]
+
+
+async def decide(studio: Studio, name: str, *judgments: tuple[str, str, float]) -> None:
+    rows = [{"query": query, "item_id": item, "gain": gain} for query, item, gain in judgments]
+    answer = await studio.client.put(f"/api/v1/collections/{name}/judgments", json={"judgments": rows})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_an_editor_outranks_clicks_where_training_and_choice_look(studio: Studio, shop: str) -> None:
+    await agree(studio, shop)
+    before = await read(studio, shop)
+    clicked = {group: next(iter(before.groups[group].gains)) for group in groups_of("train", "dev")}
+    wanted = {group: "lamp" if item == "rug" else "rug" for group, item in clicked.items()}
+    await decide(studio, shop, *((f"{group.upper()}!", item, -1.0) for group, item in clicked.items()))
+    await decide(studio, shop, *((group, item, 0.9) for group, item in wanted.items()))
+    after = await read(studio, shop)
+    for group in groups_of("train", "dev"):
+        assert after.groups[group].gains == {clicked[group]: -1.0, wanted[group]: 0.9}
+        assert wanted[group] in after.groups[group].shown
+    assert after.judgments.rows == before.judgments.rows
+    assert after.curated == {}
+
+
+async def test_in_the_gate_split_an_editor_guards_and_changes_nothing_else(studio: Studio, shop: str) -> None:
+    await agree(studio, shop)
+    before = await read(studio, shop)
+    await decide(studio, shop, *((group, "rug", 0.9) for group in groups_of("gate")))
+    after = await read(studio, shop)
+    assert (after.groups, after.splits) == (before.groups, before.splits)
+    assert {key: group.gains for key, group in after.curated.items()} == {
+        key: {"rug": 0.9} for key in groups_of("gate")
+    }
+
+
+async def test_no_query_of_an_editor_is_in_two_splits_however_its_words_stand(studio: Studio, shop: str) -> None:
+    texts = [f"{one} {other}" for one in THINGS for other in THINGS if one != other]
+    await decide(studio, shop, *((text, "rug", 1.0) for text in texts))
+    found = await read(studio, shop)
+    taught = {frozenset(key.split()) for split in ("train", "dev") for key in found.splits[split]}
+    guarding = {frozenset(key.split()) for key in found.curated}
+    assert (len(taught) + len(guarding), taught & guarding) == (len(texts) // 2, set())
+    assert found.splits["gate"] == ()
+
+
+async def test_the_curated_set_is_in_the_data_sets_hash(studio: Studio, shop: str) -> None:
+    await agree(studio, shop)
+    hashes = [(await read(studio, shop)).judgments.content_hash]
+    for gain in (0.5, 0.5, 0.6):
+        await decide(studio, shop, ("a nice sofa", "rug", gain))
+        hashes.append((await read(studio, shop)).judgments.content_hash)
+    assert hashes[1] == hashes[2]
+    assert len(set(hashes)) == 3
+
+
+async def test_items_that_an_editor_names_and_that_are_not_there_are_counted(studio: Studio, shop: str) -> None:
+    await decide(studio, shop, ("a nice sofa", "gone", 1.0), ("a nice rug", "rug", 0.0))
+    found = await read(studio, shop)
+    assert (found.dropped, found.groups, found.curated) == ({"item_gone": 1}, {}, {})

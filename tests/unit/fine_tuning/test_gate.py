@@ -145,6 +145,45 @@ def test_a_slice_of_items_is_judged_by_outcomes_of_its_own() -> None:
         decide(replace(good(), slices_of_items={"head": harmed}), seed=0)
 
 
+def test_a_model_that_improves_clicks_but_ruins_the_curated_queries_is_rejected() -> None:
+    before = np.full(60, 0.8)
+    ruined = evidence(before, before - 0.3).outcomes
+    assert promoted(decide(good(), seed=0))
+    record = decide(replace(good(), curated=ruined), seed=0)
+    assert record.decision == "reject"
+    assert (record.slices["curated"].failed, record.slices["curated"].groups) == (True, 60)
+    assert record.reasons[0].startswith("curated")
+    assert record.metrics == decide(good(), seed=0).metrics
+
+
+def test_a_few_curated_queries_refuse_a_model_only_if_harm_shows() -> None:
+    before = np.full(12, 0.8)
+    for change, decision in ((-0.3, "reject"), (-0.001, "promote"), (0.0, "promote")):
+        record = decide(replace(good(), curated=evidence(before, before + change).outcomes), seed=0)
+        assert record.decision == decision
+    harmed = decide(replace(good(), curated=evidence(before[:4], before[:4] - 0.8).outcomes), seed=0)
+    assert promoted(harmed)
+    assert [reason for reason in harmed.reasons if "curated: 4 groups say nothing" in reason]
+
+
+def test_the_curated_set_is_one_of_the_slices_that_holm_counts() -> None:
+    before = np.full(60, 0.8)
+    record = decide(replace(good(), curated=evidence(before, before).outcomes), seed=0)
+    assert sorted(one.level or 0 for one in record.slices.values()) == pytest.approx([0.025, 0.05])
+    assert "curated" not in decide(good(), seed=0).slices
+
+
+def test_forged_outcomes_of_the_curated_set_are_noticed() -> None:
+    before = np.full(60, 0.8)
+    record = decide(replace(good(), curated=evidence(before, before).outcomes), seed=7)
+    stored = GateRecord.from_dict(json.loads(json.dumps(record.as_dict())))
+    assert verify(stored) == ()
+    forged = replace(record.evidence, curated=evidence(before, before - 0.3).outcomes)
+    assert set(verify(replace(stored, evidence=forged))) >= {"decision", "slices", "reasons"}
+    with pytest.raises(InvalidError):
+        decide(replace(good(), slices={"curated": ("g1",)}, curated=record.evidence.curated), seed=0)
+
+
 def good() -> GateEvidence:
     before = np.full(300, 0.5)
     return evidence(before, before + np.linspace(0, 0.2, 300), {"head": range(100)})
@@ -210,9 +249,9 @@ def test_a_replay_is_reported_and_decides_nothing() -> None:
     assert verify(replace(stored, replay=ReplayEstimate())) == ("replay",)
 
 
-def test_a_record_from_before_replays_is_verified() -> None:
+def test_a_record_from_before_replays_and_the_curated_set_is_verified() -> None:
     content = decide(good(), seed=7).as_dict()
-    del content["replay"], content["evidence"]["replay"]
+    del content["replay"], content["evidence"]["replay"], content["evidence"]["curated"]
     assert verify(GateRecord.from_dict(content)) == ()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from click_worlds import clicked_world
 from embedding_studio.fine_tuning.clicks import Click, JudgmentConfig, Page, normalize_query
-from embedding_studio.fine_tuning.judgments import Judgment, Judgments, judge
+from embedding_studio.fine_tuning.judgments import Judgment, Judgments, judge, outranked
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -201,6 +201,36 @@ def test_the_hash_is_of_the_rows_and_the_configuration(given_clicks: list[Click]
     assert found.content_hash != other.content_hash
     again = judge([*given_clicks, click("one user alone", "another item")], given_pages)
     assert (again.content_hash == found.content_hash) == (again.rows == found.rows)
+
+
+def decided(group: str, item: str, gain: float, at: datetime = NOON) -> Judgment:
+    return Judgment(group, group, item, gain, 1.0, "curated", 0, 0, at, at)
+
+
+def test_what_editors_decided_is_beside_what_is_concluded_and_in_the_hash() -> None:
+    clicks = [click("u1"), click("u2")]
+    editors = [decided("old westerns", "i2", 0.5), decided("old westerns", "i1", -1.0)]
+    plain, found = judge(clicks, strangers()), judge(clicks, strangers(), curated=editors)
+    assert (found.rows, found.curated) == (plain.rows, (editors[1], editors[0]))
+    hashes = {
+        judge(clicks, strangers(), curated=rows).content_hash
+        for rows in (editors, editors[::-1], editors[:1], [decided("old westerns", "i2", 0.6), editors[1]], [])
+    }
+    assert len(hashes) == 4
+    assert judge([], curated=editors).curated == found.curated
+    assert judge([], curated=editors).content_hash != judge([]).content_hash
+
+
+def test_an_editor_outranks_clicks_on_the_same_pair_alone() -> None:
+    concluded = judged(click("u1"), click("u2"), click("u1", "i2"), click("u2", "i2"))
+    editors = [decided("old westerns", "i1", -1.0), decided("new ones", "i9", 1.0)]
+    rows = outranked(concluded.rows, editors)
+    assert len(rows) == len(concluded.rows) + 1
+    assert {(row.item_id, row.source) for row in rows if row.group == "old westerns"} == {
+        ("i1", "curated"),
+        ("i2", "click"),
+    }
+    assert [row.pair for row in rows] == sorted(row.pair for row in rows)
 
 
 def test_without_clicks_there_is_nothing_to_judge() -> None:
