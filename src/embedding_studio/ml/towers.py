@@ -1,8 +1,9 @@
 """The model that is trained: loaded, made trainable, merged and written."""
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ def begin(job: EncoderJob, data: EncoderData) -> SentenceTransformer:
         InvalidError: It is no transformer with pooling.
     """
     model = load_model(job.model)
+    with suppress(ValueError):  # it knows plain attention alone
+        _attend(model, "sdpa")
     if job.track == "query_encoder" and data.has_adapter:
         _append_adapter(model, data)
     if job.config.lora_rank:
@@ -49,6 +52,7 @@ def merge(model: SentenceTransformer) -> None:
 def write(model: SentenceTransformer, job: EncoderJob, folder: Path) -> EncoderDescription:
     """Write what serves, and beside it a folder with the weights that training can go on from."""
     model.eval().float().to("cpu")
+    _attend(model, "eager")
     prompts = {"source": job.source, "query_prompt": job.query_prompt, "item_prompt": job.item_prompt}
     description = write_encoder(model, prompts, folder)
     model.save(str(folder / WEIGHTS), create_model_card=False)
@@ -72,6 +76,11 @@ def _add_lora(model: SentenceTransformer, rank: int) -> None:
         # peft asks for a property of models that transformers has renamed; the versions are pinned together.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         transformer.model = get_peft_model(transformer.model, config)
+
+
+def _attend(model: SentenceTransformer, how: Literal["sdpa", "eager"]) -> None:
+    """Fused attention (`sdpa`) trains a quarter to a third faster on texts of 256 tokens; plain one can be traced."""
+    _transformer(model).model.set_attn_implementation(how)
 
 
 def _transformer(model: SentenceTransformer) -> Any:

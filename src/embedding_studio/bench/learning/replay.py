@@ -12,9 +12,12 @@ from embedding_studio.ml.pairs import Pairs
 from embedding_studio.ml.ranking import ndcg_by_query
 from embedding_studio.simulation.judged import JudgedSet
 
-__all__ = ["Replay"]
+__all__ = ["NO_PAIRS", "Replay", "balanced"]
 
 _TRAIN, _TEST = "train", "test"
+
+NO_PAIRS = Pairs(query=np.zeros(0, np.int64), item=np.zeros(0, np.int64), weight=np.zeros(0, np.float32))
+"""Where there is no dev, the last point of a training is taken."""
 
 Rows = NDArray[np.int64]
 Gains = NDArray[np.float64]
@@ -80,6 +83,10 @@ class Replay:
         """Mean nDCG@10 of the base on the test queries, over the whole catalog."""
         return float(self._base.mean())
 
+    def true_pairs(self) -> Pairs:
+        """The true answers among what the train queries show."""
+        return self.shown_pairs(self.relevant.astype(np.float64))
+
     def all_pairs(self) -> Pairs:
         """All true answers of the train queries, shown or not."""
         query, item = np.nonzero(self.truth[self.train])
@@ -97,18 +104,21 @@ class Replay:
         right = self.truth[pairs.query, pairs.item] > 0
         return float(pairs.weight[right].sum() / pairs.weight.sum()) if len(pairs) else 0.0
 
+    def gained(self, queries: NDArray[np.float32], items: NDArray[np.float32]) -> Gains:
+        """What other vectors of all queries and items gain in nDCG@10 over the base's, by test query."""
+        return ndcg_by_query(queries, items, self._tested) - self._base
+
     def gain(self, pairs: Pairs, *, seed: int) -> Gains:
         """What an adapter trained on the pairs gains in nDCG@10, by test query; nothing where there are no pairs."""
         if not len(pairs):
             return np.zeros_like(self._base)
-        nothing = Pairs(query=np.zeros(0, np.int64), item=np.zeros(0, np.int64), weight=np.zeros(0, np.float32))
-        data = AdapterData(queries=self.vectors.queries, items=self.vectors.items, train=_balanced(pairs), dev=nothing)
+        data = AdapterData(queries=self.vectors.queries, items=self.vectors.items, train=balanced(pairs), dev=NO_PAIRS)
         trained = train_adapter(data, AdapterConfig(seed=seed), progress=lambda _done, _all: None, stop=lambda: False)
         adapted = np.asarray(self.vectors.queries + self.vectors.queries @ trained.down.T @ trained.up.T, np.float32)
-        return ndcg_by_query(adapted, self.vectors.items, self._tested) - self._base
+        return self.gained(adapted, self.vectors.items)
 
 
-def _balanced(pairs: Pairs) -> Pairs:
+def balanced(pairs: Pairs) -> Pairs:
     """Each query's weight grows with the root of what its pairs weigh: none drowns the others."""
     root = np.sqrt(np.bincount(pairs.query, pairs.weight))[pairs.query]
     return Pairs(query=pairs.query, item=pairs.item, weight=(pairs.weight / root).astype(np.float32))

@@ -11,7 +11,9 @@ from embedding_studio.bench.learning.esci import measure_esci, measure_esci_enco
 from embedding_studio.bench.learning.gate import measure_gate
 from embedding_studio.bench.learning.memory import measure_memory
 from embedding_studio.bench.learning.scifact import measure_scifact
+from embedding_studio.bench.learning.scifact_encoders import measure_scifact_encoders
 from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.learning.trainer import measure_trainer
 from embedding_studio.bench.sections import chosen, machine
 
 __all__ = ["SECTIONS", "bench_learning", "chosen_sections"]
@@ -20,14 +22,16 @@ Section = Callable[[Stage], Coroutine[Any, Any, Findings]]
 
 SECTIONS: Mapping[str, Section] = {
     "scifact": measure_scifact,
+    "scifact_encoders": measure_scifact_encoders,
     "memory": measure_memory,
     "esci": measure_esci,
     "esci_encoders": measure_esci_encoders,
     "gate": measure_gate,
+    "trainer": measure_trainer,
 }
 """What there is to measure."""
 
-_ONLY_WHEN_ASKED = {"esci_encoders"}
+_ONLY_WHEN_ASKED = {"scifact_encoders", "esci_encoders"}
 
 
 def chosen_sections(only: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ from embedding_studio.ml.pairs import Pairs
 from embedding_studio.simulation.judged import JudgedSet
 from embedding_studio.simulation.quality import Estimate, estimate
 
-__all__ = ["measure_scifact"]
+__all__ = ["measure_scifact", "read_replay", "simulated"]
 
 _NAME = "scifact"
 _SEEDS = 5
@@ -38,8 +38,7 @@ Gains = NDArray[np.float64]
 
 async def measure_scifact(stage: Stage) -> Findings:
     """The gain in nDCG@10 of every way, over the seeds."""
-    judged = JudgedSet.read(stage.sets / _NAME)
-    replay = Replay.of(judged, vectors_of(stage, judged), shown=_SHOWN)
+    replay = read_replay(stage)
     gains: dict[str, list[Gains]] = {}
     kept: dict[str, list[float]] = {}
     for seed in range(_SEEDS):
@@ -53,16 +52,27 @@ async def measure_scifact(stage: Stage) -> Findings:
     return Findings(_figures(replay, estimates, spread, purity), [_chart(estimates)])
 
 
+def read_replay(stage: Stage) -> Replay:
+    """SciFact, and what the base shows for its train queries."""
+    judged = JudgedSet.read(stage.sets / _NAME)
+    return Replay.of(judged, vectors_of(stage, judged), shown=_SHOWN)
+
+
+def simulated(replay: Replay, random: np.random.Generator) -> ClickedPages:
+    """What users do with the train queries' pages."""
+    clicks = clicked(click_rates(replay.relevant), _SESSIONS, random)
+    return ClickedPages(replay.texts, replay.pages, clicks)
+
+
 def _ways(replay: Replay, seed: int) -> dict[str, Pairs]:
     """What each way trains on."""
     random = np.random.default_rng(seed)
-    clicks = clicked(click_rates(replay.relevant), _SESSIONS, random)
-    real = ClickedPages(replay.texts, replay.pages, clicks)
+    real = simulated(replay, random)
     ways = {name: replay.shown_pairs(way(real)) for name, way in WAYS.items()}
-    ways["ceiling_shown"] = replay.shown_pairs(replay.relevant.astype(np.float64))
+    ways["ceiling_shown"] = replay.true_pairs()
     ways["ceiling_all"] = replay.all_pairs()
     for name, spoil in _NULLS.items():
-        null = ClickedPages(replay.texts, replay.pages, spoil(clicks, random))
+        null = ClickedPages(replay.texts, replay.pages, spoil(real.clicks, random))
         for way in (JUDGMENTS, ALL_CLICKED):
             ways[f"{name}_{way}"] = replay.shown_pairs(WAYS[way](null))
     return ways

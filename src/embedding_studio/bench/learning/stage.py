@@ -6,6 +6,7 @@ from pathlib import Path
 
 from embedding_studio.bench.figures import Figure
 from embedding_studio.bench.learning.charts import Chart
+from embedding_studio.sdk import DEFAULT_MODEL, EncoderSource, SentenceEncoder
 
 __all__ = ["Findings", "Stage"]
 
@@ -18,11 +19,18 @@ class Stage:
         data_dir: Keeps what is dear to make, such as vectors, from one run to the next; made already.
         sets: Folder of the judged data sets.
         say: Tells the person what happens.
+        model: That texts are encoded by and trainings begin with.
     """
 
     data_dir: Path
     sets: Path
     say: Callable[[str], None]
+    model: str = DEFAULT_MODEL
+
+    @property
+    def source(self) -> EncoderSource:
+        """The model as a collection names it."""
+        return SentenceEncoder(self.model).build()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Vectors of judged sets, made once by the exported encoder and kept."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.inference import OnnxEncoder
 from embedding_studio.infra.shipped import shipped
+from embedding_studio.kernel.encoder import TextKind
 from embedding_studio.ml.export import export_encoder
-from embedding_studio.sdk import EncoderSource, SentenceEncoder, find_plugins
+from embedding_studio.sdk import EncoderSource, find_plugins
 from embedding_studio.simulation.judged import JudgedSet
 
-__all__ = ["JudgedVectors", "vectors_of"]
+__all__ = ["JudgedVectors", "encoded", "texts_of", "vectors_of"]
 
 _PLUGIN = "text"
 _THREADS = 2
@@ -34,19 +35,18 @@ class JudgedVectors:
 
 def vectors_of(stage: Stage, judged: JudgedSet) -> JudgedVectors:
     """The set's vectors, read back if they were made before; an item's text is cut where the encoder's window ends."""
-    source = SentenceEncoder().build()
-    queries, items = list(judged.queries.values()), _texts(judged)
-    digest = hashlib.sha256(repr((source.key, queries, items)).encode()).hexdigest()[:16]
+    queries, items = list(judged.queries.values()), texts_of(judged)
+    digest = hashlib.sha256(repr((stage.source.key, queries, items)).encode()).hexdigest()[:16]
     kept = stage.data_dir / "vectors" / f"{judged.name}-{digest}.npz"
     if not kept.is_file():
         stage.say(f"Encoding {len(queries):,} queries and {len(items):,} items of {judged.name}, once")
-        encoder = _encoder(source, stage.data_dir / "encoders")
-        _write(kept, queries=_encoded(encoder.encode, queries, "query"), items=_encoded(encoder.encode, items, "item"))
+        encoder = _encoder(stage.source, stage.data_dir / "encoders")
+        _write(kept, queries=encoded(encoder, queries, "query"), items=encoded(encoder, items, "item"))
     with np.load(kept, allow_pickle=False) as arrays:
         return JudgedVectors(arrays["queries"], arrays["items"])
 
 
-def _texts(judged: JudgedSet) -> list[str]:
+def texts_of(judged: JudgedSet) -> list[str]:
     """What the plugin for any record makes of the items; an empty text where it makes nothing."""
     plugin = find_plugins(shipped("plugins")).get(_PLUGIN)
     if plugin.text is None:
@@ -61,9 +61,10 @@ def _encoder(source: EncoderSource, folder: Path) -> OnnxEncoder:
     return OnnxEncoder.load(folder / source.key, threads=_THREADS)
 
 
-def _encoded(encode: Callable[..., Vectors], texts: Sequence[str], kind: str) -> Vectors:
+def encoded(encoder: OnnxEncoder, texts: Sequence[str], kind: TextKind) -> Vectors:
+    """Their unit vectors, float32 (texts, dimensions)."""
     starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    return np.concatenate([encode(texts[start : start + _TEXTS_AT_ONCE], kind) for start in starts])
+    return np.concatenate([encoder.encode(texts[start : start + _TEXTS_AT_ONCE], kind) for start in starts])
 
 
 def _write(path: Path, **arrays: Vectors) -> None:
