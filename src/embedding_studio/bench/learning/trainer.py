@@ -37,8 +37,8 @@ __all__ = ["PACES", "Race", "measure_trainer"]
 
 _NAME = "trainer"
 _SET = "scifact"
-_TURNS = 4
-_PAIRS = 640
+_TURNS = 3
+_PAIRS = 480
 _EPOCHS_ON_CUDA = 20
 _ASKED = 0.95
 
