@@ -44,7 +44,9 @@ class EncoderReplay:
     config: EncoderConfig = field(default_factory=EncoderConfig)
 
     def gain(self, track: EncoderTrack, pairs: Pairs, *, seed: int) -> Gains:
-        """What the exported encoder gains in nDCG@10 by test query."""
+        """What the exported encoder gains in nDCG@10 by test query; nothing where there are no pairs."""
+        if not len(pairs):
+            return self.replay.gained(self.replay.vectors.queries, self.replay.vectors.items)
         with TemporaryDirectory(dir=self.work) as name:
             folder = Path(name)
             train_encoder(folder, self._job(track, seed), self._data(track, pairs), lambda *_: None)

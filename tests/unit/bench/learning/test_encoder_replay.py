@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from embedding_studio.bench.learning.encoder_replay import EncoderReplay, EncoderTrack
-from embedding_studio.bench.learning.replay import Replay
+from embedding_studio.bench.learning.replay import NO_PAIRS, Replay
 from embedding_studio.bench.learning.vectors import JudgedVectors
 from embedding_studio.ml.job import EncoderConfig
 from embedding_studio.ml.sources import load_model
@@ -48,3 +48,7 @@ def test_of_a_training_nothing_is_left(encoders: EncoderReplay) -> None:
     before = sorted(encoders.work.iterdir())
     encoders.gain("query_encoder", encoders.replay.all_pairs(), seed=0)
     assert sorted(encoders.work.iterdir()) == before
+
+
+def test_of_nothing_nothing_is_learnt(encoders: EncoderReplay) -> None:
+    assert not encoders.gain("both_encoders", NO_PAIRS, seed=0).any()
