@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = ["Hear", "TrainingProcess"]
 _MODULE = "embedding_studio.ml.train"
 _GRACE = 300.0  # seconds, after those for training, to begin, look at dev and write the model
 _DIGEST = "digest"
+_CHUNK = 65_536  # bytes
 
 Hear = Callable[[int, int], Awaitable[None]]
 """Told of steps done and steps in all."""
@@ -31,17 +32,20 @@ class TrainingProcess:
     """Runs one training at a time in a folder; the process dies with the worker, and a later one goes on.
 
     Args:
-        launcher: What starts it; empty: this Python.
+        launcher: What starts it, looked for beside this Python first; empty: this Python.
     """
 
     def __init__(self, launcher: Sequence[str] = ()) -> None:
-        self._command = [*(launcher or [sys.executable]), "-m", _MODULE]
+        program, *options = launcher or [sys.executable]
+        places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+        self._command = [shutil.which(program, path=places) or program, *options, "-m", _MODULE]
+        self._environment = {**os.environ} if launcher else _with_one_gpu(os.environ)
 
     async def run(self, folder: Path, job: EncoderJob, data: EncoderData, hear: Hear) -> EncoderResult:
         """Train, going on from what a process left in the folder that had the same job.
 
         Raises:
-            TrainingFailedError: It gave up, or took much longer than it may.
+            TrainingFailedError: It gave up, took much longer than it may, or its launcher is not there.
             UnavailableError: It died, or a model cannot be loaded now.
         """
         await asyncio.to_thread(_prepare, folder, job, data)
@@ -50,15 +54,7 @@ class TrainingProcess:
         return await asyncio.to_thread(read_result, folder)
 
     async def _train(self, folder: Path, job: EncoderJob, hear: Hear) -> None:
-        with (folder / "log.txt").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(folder),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
+        process = await self._start(folder)
         try:
             async with asyncio.timeout(job.config.seconds + _GRACE):
                 error = await _listen(process, hear)
@@ -68,6 +64,27 @@ class TrainingProcess:
         finally:
             await _end(process)
         _check(status, error, folder)
+
+    async def _start(self, folder: Path) -> asyncio.subprocess.Process:
+        with (folder / "log.txt").open("ab") as log:
+            try:
+                return await asyncio.create_subprocess_exec(
+                    *self._command,
+                    str(folder),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    env=self._environment,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise TrainingFailedError(f"training cannot be started: {error}") from error
+
+
+def _with_one_gpu(environment: Mapping[str, str]) -> dict[str, str]:
+    """One process that sees several GPUs would copy the model to all of them at every step: slower than one alone."""
+    visible = environment.get("CUDA_VISIBLE_DEVICES", "0")
+    return {**environment, "CUDA_VISIBLE_DEVICES": visible.partition(",")[0]}
 
 
 def _prepare(folder: Path, job: EncoderJob, data: EncoderData) -> None:
@@ -101,9 +118,17 @@ async def _listen(process: asyncio.subprocess.Process, hear: Hear) -> dict[str, 
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the process and all that it started."""
+    """Kill the process and wait until all that it started is gone.
+
+    A launcher starts its processes in sessions of their own, which no signal to the launcher's group reaches: they end
+    with their standard input, and hold the standard output open until then.
+    """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin:
+        process.stdin.close()
+    while process.stdout and await process.stdout.read(_CHUNK):
+        pass
     await process.wait()
 
 

@@ -18,6 +18,7 @@ import torch
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from torch import distributed
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.utils import logging
 
@@ -68,7 +69,8 @@ def train_encoder(folder: Path, job: EncoderJob, data: EncoderData, progress: Pr
         report=lambda point: progress(point.step, 0, point),
         is_over=lambda choice: time.monotonic() >= until or _is_stale(choice, job),
     )
-    trainer = _trainer(folder, model, job, data, choice, progress)
+    watch = _Watch(choice, job, progress, until=until)
+    trainer = _trainer(folder, model, job, data, choice, watch)
     checkpoint = _last_checkpoint(folder / "checkpoints")
     step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else None
     if trainer.is_world_process_zero():
@@ -76,7 +78,6 @@ def train_encoder(folder: Path, job: EncoderJob, data: EncoderData, progress: Pr
         if checkpoint is None:
             choice(model, steps=0)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    watch = next(one for one in trainer.callback_handler.callbacks if isinstance(one, _Watch))
     result = EncoderResult((), 0, 0.0, watch.examples_per_second, str(model.device), step)
     if not trainer.is_world_process_zero():
         return result
@@ -138,13 +139,14 @@ class _Trainer(SentenceTransformerTrainer):
 
 
 class _Watch(TrainerCallback):
-    """Time, progress, and when to stop."""
+    """Time, progress, and when to stop. Of several processes the first one's clock counts."""
 
-    def __init__(self, choice: Choice, job: EncoderJob, progress: Progress) -> None:
+    def __init__(self, choice: Choice, job: EncoderJob, progress: Progress, *, until: float) -> None:
         self._choice = choice
         self._config = job.config
         self._progress = progress
-        self._until = time.monotonic() + job.config.seconds
+        self._until = until
+        self._group: distributed.ProcessGroup | None = None
         self._last: float | None = None
         self._seconds, self._examples = 0.0, 0
         self.device: object = None
@@ -153,6 +155,12 @@ class _Watch(TrainerCallback):
     def examples_per_second(self) -> float:
         """Training pairs by the time between steps, evaluations and checkpoints left out."""
         return self._examples / self._seconds if self._seconds else 0.0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Meet the other processes, beside the GPUs' own way: what is told there would wait for the GPUs."""
+        del state, control
+        if args.world_size > 1:
+            self._group = distributed.new_group(backend="gloo")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Count the step; past the time, look at dev once more."""
@@ -164,7 +172,7 @@ class _Watch(TrainerCallback):
         self._last = now
         if state.is_world_process_zero:
             self._progress(state.global_step, state.max_steps, None)
-        if now >= self._until and args.world_size == 1:
+        if self._agreed(over=now >= self._until):
             control.should_evaluate = True
 
     def on_log(
@@ -185,8 +193,10 @@ class _Watch(TrainerCallback):
             control.should_training_stop = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Mark the checkpoint as whole; then what is older is not needed any more."""
+        """Mark the checkpoint as whole once all have written; then what is older is not needed any more."""
         del control
+        if self._group is not None:
+            distributed.barrier(group=self._group)
         if state.is_world_process_zero:
             folder = Path(args.output_dir or ".")
             checkpoint = folder / f"checkpoint-{state.global_step}"
@@ -197,6 +207,14 @@ class _Watch(TrainerCallback):
             self._choice.prune()
         self._last = time.monotonic()
 
+    def _agreed(self, *, over: bool) -> bool:
+        """What the first process says."""
+        if self._group is None:
+            return over
+        told = torch.tensor([over], dtype=torch.uint8)
+        distributed.broadcast(told, src=0, group=self._group)
+        return bool(told)
+
 
 def _is_stale(choice: Choice, job: EncoderJob) -> bool:
     """Whether dev has shown for too long that training has gone too far."""
@@ -204,7 +222,7 @@ def _is_stale(choice: Choice, job: EncoderJob) -> bool:
 
 
 def _trainer(
-    folder: Path, model: SentenceTransformer, job: EncoderJob, data: EncoderData, choice: Choice, progress: Progress
+    folder: Path, model: SentenceTransformer, job: EncoderJob, data: EncoderData, choice: Choice, watch: _Watch
 ) -> _Trainer:
     columns: dict[str, list[Any]] = {"query": [data.queries[row] for row in data.train.query]}
     if job.track == "both_encoders":
@@ -223,7 +241,7 @@ def _trainer(
         train_dataset=Dataset.from_dict(columns),
         loss=loss,
         evaluator=choice,
-        callbacks=[_Watch(choice, job, progress)],
+        callbacks=[watch],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -33,7 +33,7 @@ def main(folder: Path) -> int:
     job, data = read_job(folder)
     _start(_watch_parent)
     _start(_watch_memory, job.config.memory)
-    torch.set_num_threads(job.config.threads)
+    torch.set_num_threads(max(1, job.config.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     try:
         result = train_encoder(folder, job, data, _tell)
     except StudioError as error:
