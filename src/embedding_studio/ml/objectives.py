@@ -1,7 +1,7 @@
 """What training brings vectors to: losses of a batch of pairs, as functions of finished vectors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,8 @@ class Facts:
         start_items: The items' (pairs, dimensions); None where items are not encoded.
         negatives: The vectors of one other item a pair, (pairs, dimensions); None without a teacher.
         margins: By how much a teacher prefers the pair's item to that other one, (pairs,); None without a teacher.
+        others: Vectors of further items, (others, dimensions); None where items are encoded.
+        masked_others: Which of them are no negatives of a pair's query, bool (pairs, others).
     """
 
     weight: Tensor
@@ -34,6 +36,8 @@ class Facts:
     start_items: Tensor | None = None
     negatives: Tensor | None = None
     margins: Tensor | None = None
+    others: Tensor | None = None
+    masked_others: Tensor | None = None
 
 
 Objective = Callable[[Tensor, Tensor, Facts], Tensor]
@@ -68,13 +72,22 @@ def _softmax(scale: float = 20.0, anchor: float = 1.0) -> Objective:
     """Σ wᵢ·CE(s·cos(qᵢ, D), dᵢ)/Σw + λ·mean(1 - cos(f(x), f₀(x))), see `losses.adapter_loss`."""
 
     def objective(queries: Tensor, items: Tensor, facts: Facts) -> Tensor:
-        logits = (scale * queries @ items.T).masked_fill(facts.masked, float("-inf"))
+        logits = _logits(queries, items, facts, scale)
         target = torch.arange(len(queries), device=queries.device)
         by_pair = cross_entropy(logits, target, reduction="none")
         ranking = (facts.weight * by_pair).sum() / facts.weight.sum().clamp_min(1e-9)
         return torch.add(ranking, _drift(queries, items, facts), alpha=anchor)
 
     return objective
+
+
+def _logits(queries: Tensor, items: Tensor, facts: Facts, scale: float) -> Tensor:
+    """Of the batch's items, then of the others, (pairs, pairs + others)."""
+    logits = (scale * queries @ items.T).masked_fill(facts.masked, float("-inf"))
+    if facts.others is None or facts.masked_others is None:
+        return logits
+    others = (scale * queries @ facts.others.T).masked_fill(facts.masked_others, float("-inf"))
+    return torch.cat([logits, others], dim=1)
 
 
 def _cosent(scale: float = 20.0, anchor: float = 1.0) -> Objective:
@@ -118,15 +131,12 @@ def _cut(vectors: Tensor, size: int) -> Tensor:
 
 
 def _cut_facts(facts: Facts, size: int) -> Facts:
-    items = facts.start_items
-    return Facts(
-        facts.weight,
-        facts.gain,
-        facts.masked,
-        _cut(facts.start, size),
-        None if items is None else _cut(items, size),
-        facts.negatives,
-        facts.margins,
+    items, others = facts.start_items, facts.others
+    return replace(
+        facts,
+        start=_cut(facts.start, size),
+        start_items=None if items is None else _cut(items, size),
+        others=None if others is None else _cut(others, size),
     )
 
 

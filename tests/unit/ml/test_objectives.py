@@ -91,3 +91,24 @@ def test_matryoshka_is_the_mean_over_first_numbers(queries: Tensor, items: Tenso
 def test_there_are_no_other_losses() -> None:
     with pytest.raises(InvalidError, match="triplet"):
         build_objective({"kind": "triplet"})
+
+
+def test_items_beside_the_batch_are_negatives_where_they_are_not_masked(
+    queries: Tensor, items: Tensor, facts: Facts
+) -> None:
+    objective = build_objective({"kind": "softmax"})
+    others = normalize(torch.randn(3, 8), dim=1)
+    masked = torch.zeros(6, 3, dtype=torch.bool)
+    alone = objective(queries, items, facts)
+    beside = objective(queries, items, replace(facts, others=others, masked_others=masked))
+    without = objective(queries, items, replace(facts, others=others, masked_others=~masked))
+    assert beside > alone
+    torch.testing.assert_close(without, alone)
+
+
+def test_nested_losses_cut_what_is_beside_the_batch_too(queries: Tensor, items: Tensor, facts: Facts) -> None:
+    beside = replace(facts, others=items[:2], masked_others=torch.zeros(6, 2, dtype=torch.bool))
+    nested = build_objective({"kind": "matryoshka", "loss": {"kind": "softmax"}, "dimensions": [8, 4]})
+    plain = build_objective({"kind": "softmax"})
+    assert nested(queries, items, beside) > nested(queries, items, facts)
+    assert nested(queries, items, beside) != plain(queries, items, beside)

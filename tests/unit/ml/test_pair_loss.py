@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from embedding_studio.ml.objectives import build_objective
-from embedding_studio.ml.pair_loss import PairLoss
+from embedding_studio.ml.pair_loss import PairLoss, _spread
 from embedding_studio.ml.sources import load_model
 from small_encoder import save_small_encoder, world
 
@@ -49,3 +50,22 @@ def test_other_clicked_items_of_a_query_are_no_negatives(model: str) -> None:
         [False, False, False, True],
         [False, False, True, False],
     ]
+
+
+def test_items_of_other_batches_are_negatives_where_items_are_not_encoded(model: str) -> None:
+    data = world(model)
+    loss = PairLoss(load_model(model), data, build_objective({"kind": "softmax"}))
+    rows, batch = torch.tensor([0, 2]), data.train.item[[0, 2]]
+    facts = loss._facts(rows, None)
+    assert facts.others is not None
+    assert facts.masked_others is not None
+    trained = np.unique(data.train.item)
+    torch.testing.assert_close(facts.others, torch.from_numpy(data.item_vectors[trained]))
+    clicked = [data.train.item[data.train.query == query] for query in data.train.query[[0, 2]]]
+    assert facts.masked_others.tolist() == [np.isin(trained, [*batch, *own]).tolist() for own in clicked]
+    assert loss._facts(rows, facts.start).others is None
+
+
+def test_of_very_many_items_some_are_beside_the_batch() -> None:
+    assert _spread(np.arange(10), 20).tolist() == list(range(10))
+    assert _spread(np.arange(100), 4).tolist() == [0, 33, 66, 99]
