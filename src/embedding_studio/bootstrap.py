@@ -248,7 +248,7 @@ class Container:
             asking=asking,
             retriever=retriever,
             windows=Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock)),
-            adjuster=Adjuster(remembers=self.improvement, asking=asking, retriever=retriever, clock=self.clock),
+            adjuster=Adjuster(remembers=self.improvement, asking=asking, clock=self.clock),
             explorer=Explorer(),
             items=self.items,
             clickstream=self.clickstream,

@@ -11,7 +11,7 @@ from embedding_studio.improvement.domain import Click, Direction, NewClicks
 from embedding_studio.improvement.errors import MemoryBusyError
 from embedding_studio.improvement.statements import near, silence, table_of_clicks, table_of_queries
 from embedding_studio.infra.postgres import Connection, Pool, Record, set_for_session
-from embedding_studio.sdk import ClickMemory
+from embedding_studio.sdk import ClickMemory, Remembered
 from embedding_studio.vector_store import Collection
 
 __all__ = ["Memory", "MemoryRepository", "Pairs"]
@@ -164,15 +164,15 @@ class MemoryRepository:
         user_id: str | None,
         at: datetime,
         revision: int | None,
-    ) -> tuple[int, dict[str, tuple[float, float]]]:
-        """The revision, and S⁺ and S⁻ of each item that something is known of near the vector, which has length 1."""
+    ) -> tuple[int, dict[str, Remembered]]:
+        """The revision, and what is known of items near the vector, which has length 1."""
         statement = near(memory_id, len(vector), as_of_revision=revision is not None)
         half_life_s = settings.half_life_days * 86_400
         values = (vector, user_id, at, settings.threshold, half_life_s, settings.users, settings.voice)
         async with self._pool.acquire() as connection:
             await set_for_session(connection, "plan_cache_mode", "auto")
             rows = await connection.fetch(statement, *values, *(() if revision is None else (revision,)))
-        return (rows[0]["revision"] if rows else 0), {row["item_id"]: (row["up"], row["down"]) for row in rows}
+        return (rows[0]["revision"] if rows else 0), {row["item_id"]: _remembered(row) for row in rows}
 
     async def page(
         self, memory_id: int, *, item_id: str | None, user_id: str | None, after: tuple[str, str], limit: int
@@ -202,6 +202,10 @@ class MemoryRepository:
             return bool(await self._pool.fetchval(statement, user_id))
         except asyncpg.UndefinedTableError:  # the collection was deleted meanwhile
             return False
+
+
+def _remembered(row: Record) -> Remembered:
+    return Remembered(row["own_up"], row["own_down"], row["up"], row["down"], row["voices"])
 
 
 def _click(row: Record) -> Click:

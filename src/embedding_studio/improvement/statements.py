@@ -2,7 +2,7 @@
 
 __all__ = ["NEAREST", "near", "silence", "table_of_clicks", "table_of_queries"]
 
-NEAREST = 64
+NEAREST = 16
 """Queries nearest to the one that is asked whose clicks count, at most; beside them, a user's own last ones."""
 
 _OWN = 256
@@ -60,17 +60,21 @@ def near(memory: int, dimensions: int, *, as_of_revision: bool) -> str:
             SELECT item_id, own, sum(greatest(units, 0)) AS up, sum(greatest(-units, 0)) AS down FROM term
             GROUP BY item_id, user_id, own
         ), voice AS (
-            SELECT *, CASE WHEN own THEN 'Infinity' ELSE $7::float8 * {_UNITS!r}::float8 END AS most,
-                own OR row_number() OVER (PARTITION BY item_id, own ORDER BY up DESC) >= $6::int AS ups,
-                own OR row_number() OVER (PARTITION BY item_id, own ORDER BY down DESC) >= $6::int AS downs
+            SELECT *, $7::float8 * {_UNITS!r}::float8 AS most,
+                NOT own AND row_number() OVER (PARTITION BY item_id, own ORDER BY up DESC) >= $6::int AS ups,
+                NOT own AND row_number() OVER (PARTITION BY item_id, own ORDER BY down DESC) >= $6::int AS downs
             FROM sums
         ), strength AS (
-            SELECT item_id, coalesce(sum(least(up, most)) FILTER (WHERE ups), 0) / {_UNITS!r}::float8 AS up,
-                coalesce(sum(least(down, most)) FILTER (WHERE downs), 0) / {_UNITS!r}::float8 AS down
+            SELECT item_id,
+                coalesce(sum(up) FILTER (WHERE own), 0) / {_UNITS!r}::float8 AS own_up,
+                coalesce(sum(down) FILTER (WHERE own), 0) / {_UNITS!r}::float8 AS own_down,
+                coalesce(sum(least(up, most)) FILTER (WHERE ups), 0) / {_UNITS!r}::float8 AS up,
+                coalesce(sum(least(down, most)) FILTER (WHERE downs), 0) / {_UNITS!r}::float8 AS down,
+                count(*) FILTER (WHERE ups AND up > 0) + count(*) FILTER (WHERE downs AND down > 0) AS voices
             FROM voice GROUP BY item_id
         )
-        SELECT (SELECT revision FROM memories WHERE id = {memory:d}) AS revision, item_id, up, down
-        FROM strength WHERE up > 0 OR down > 0
+        SELECT (SELECT revision FROM memories WHERE id = {memory:d}) AS revision, strength.*
+        FROM strength WHERE own_up > 0 OR own_down > 0 OR voices > 0
     """
 
 

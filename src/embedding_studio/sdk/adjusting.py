@@ -3,7 +3,32 @@
 import math
 from dataclasses import dataclass
 
-__all__ = ["ClickMemory"]
+__all__ = ["ClickMemory", "Gains", "Remembered"]
+
+Gains = tuple[float, ...]
+"""What an item gains, first by the clicks of the user who asks, then with one voice of others more each time."""
+
+_LAST_VOICES = 20
+"""Voices whose effect is told one by one, at most: those before them count as if they had come at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of an item after queries like the one that is asked: the S⁺ and S⁻ of `ClickMemory`.
+
+    Attributes:
+        own_up: Of clicks of the user who asks.
+        own_down: Of that user's dismissals.
+        up: Of clicks of others, as far as they count.
+        down: Of others' dismissals.
+        voices: How many users `up` and `down` are the sum of.
+    """
+
+    own_up: float
+    own_down: float
+    up: float
+    down: float
+    voices: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +39,8 @@ class ClickMemory:
     2^(-age / half-life) over an item's clicks, an item gains cap · S⁺ / (S⁺ + typical) - negative_cap · S⁻ / (S⁻ +
     typical). A user's own clicks count for that user at once and in full. Those of others count once `users` named
     users have done the like, each user's with no more than `voice`, and without the strongest `users` - 1 of them: so
-    nobody moves an item alone. Users without a name count for nobody.
+    nobody moves an item alone. Each of these voices moves an item by no more than `places`. Users without a name count
+    for nobody.
 
     Attributes:
         threshold: Cosine of queries below which they have nothing to do with each other, -1 to below 1.
@@ -24,6 +50,7 @@ class ClickMemory:
         half_life_days: After so long a click counts half.
         users: How many named users it takes; 0 or 1 protects from nobody.
         voice: What one user adds to an item's S for others, at most.
+        places: By how many places one user's voice moves an item for others, at most; None: by as many as it may.
     """
 
     threshold: float = 0.6
@@ -33,6 +60,7 @@ class ClickMemory:
     half_life_days: float = 30.0
     users: int = 2
     voice: float = 1.0
+    places: int | None = 3
 
     def __post_init__(self) -> None:
         """Refuse numbers that would bound nothing."""
@@ -46,10 +74,22 @@ class ClickMemory:
                 raise ValueError(f"{name} must be at least 0 and finite, not {getattr(self, name)}")
         if self.users < 0:
             raise ValueError(f"users must be at least 0, not {self.users}")
+        if self.places is not None and self.places < 1:
+            raise ValueError(f"places must be at least 1, or None, not {self.places}")
 
     def boost(self, up: float, down: float) -> float:
         """What an item gains, given its S⁺ and S⁻."""
         return self.cap * _share(up, self.typical) - self.negative_cap * _share(down, self.typical)
+
+    def gains(self, remembered: Remembered) -> Gains:
+        """What an item gains by what is remembered, the last in the end; the voices of others are taken as equal."""
+        voices = remembered.voices
+        first = max(0, voices - _LAST_VOICES)
+        heard = (number / voices for number in range(first, voices + 1)) if voices else (0.0,)
+        return tuple(
+            self.boost(remembered.own_up + share * remembered.up, remembered.own_down + share * remembered.down)
+            for share in heard
+        )
 
 
 def _share(strength: float, typical: float) -> float:

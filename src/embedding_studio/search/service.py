@@ -142,7 +142,7 @@ class SearchService:
     ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
         """The page's items, how many match in all, and where the next page starts if there may be one."""
         recalling = None
-        if self._adjuster.applies(way, request, start):
+        if await self._adjuster.applies(collection, way, request, start):
             recalling = self._adjuster.recall(collection, way, asked, request, start)
         if start.window:
             return await self._page_of_window(collection, way, asked, request, start, recalling)
@@ -151,7 +151,7 @@ class SearchService:
             self._retriever.total(collection, asked.query),
         )
         (hits, total), recalled = await together(exact, recalling) if recalling else (await exact, None)
-        if recalled is not None and recalled.boosts:
+        if recalled is not None and recalled.gains:
             deeper = replace(start, window=request.limit)
             return await self._page_of_window(collection, way, asked, request, deeper, _at_hand(recalled))
         candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]

@@ -17,6 +17,9 @@ from embedding_studio.vector_store import Collection, Hit, Matches, Query, Total
 
 __all__ = ["Window", "Windows", "unfused"]
 
+_UNITED = 50
+"""Items that are found because they are remembered, at most: those that gain the most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -66,19 +69,46 @@ class Windows:
     ) -> Window:
         """The first `depth` candidates of each half, fused, ranked, and adjusted by what is remembered.
 
-        Where one of them has lost something, the window is as deep as the plan allows, so that it can sink.
+        What is adjusted is as deep as the plan allows, so that items can rise and sink whatever the page's limit is.
         """
-        opening = self._of(collection, way, asked, depth)
-        window, recalled = await together(opening, recalling) if recalling else (await opening, NOTHING)
-        if depth < way.depth and not window.is_all and _has_loser(window, recalled):
-            window = await self._of(collection, way, asked, way.depth)
-        window = _united(window, recalled, way.mode, collection.metric)
-        if way.rankers:
-            ranked = await self._rankers.rank(way.rankers, query_text=way.text, candidates=window.candidates)
-            window = replace(window, candidates=ranked)
-        if not recalled.boosts:
+        if recalling is None:
+            return await self._ranked(way, await self._of(collection, way, asked, depth))
+        window, recalled = await together(self._of(collection, way, asked, max(depth, way.depth)), recalling)
+        if not recalled.gains:
+            return await self._ranked(way, _first(window, depth))
+        window = await self._ranked(way, await self._united(collection, way, asked, window, recalled))
+        places = way.adjuster.places if way.adjuster else None
+        candidates = adjusted(window.candidates, recalled.gains, places=places)
+        return replace(window, candidates=candidates, recalled=recalled)
+
+    async def _ranked(self, way: Plan, window: Window) -> Window:
+        if not way.rankers:
             return window
-        return replace(window, candidates=adjusted(window.candidates, recalled.boosts), recalled=recalled)
+        ranked = await self._rankers.rank(way.rankers, query_text=way.text, candidates=window.candidates)
+        return replace(window, candidates=ranked)
+
+    async def _united(
+        self, collection: Collection, way: Plan, asked: Asked, window: Window, recalled: Recalled
+    ) -> Window:
+        """The window with items that are remembered, match, and were not among its candidates.
+
+        Those that stay below all of it are left where they are, behind it.
+        """
+        known = {one.hit.item_id for one in window.candidates}
+        allowed = None if asked.query.only is None else set(asked.query.only)
+        missing = [
+            (-gains[-1], item)
+            for item, gains in recalled.gains.items()
+            if gains[-1] > 0 and item not in known and (allowed is None or item in allowed)
+        ]
+        if window.is_all or not missing:
+            return window
+        only = [item for _, item in sorted(missing)[:_UNITED]]
+        hits = await self._retriever.page(collection, replace(asked.query, only=only), limit=len(only))
+        lowest = min((one.score for one in window.candidates), default=0.0)
+        found = [window.behind(hit, way.mode, collection.metric) for hit in hits]
+        lifted = [one for one in found if one.score + recalled.gains[one.hit.item_id][-1] > lowest]
+        return replace(window, candidates=by_score([*window.candidates, *lifted])) if lifted else window
 
     async def _of(self, collection: Collection, way: Plan, asked: Asked, depth: int) -> Window:
         if way.mode == "hybrid" and asked.matches is not None:
@@ -112,20 +142,11 @@ class Windows:
         return [hit for hit in hits if near[hit.item_id][0] <= query.max_distance]
 
 
-def _has_loser(window: Window, recalled: Recalled) -> bool:
-    return any(recalled.boosts.get(one.hit.item_id, 0.0) < 0 for one in window.candidates)
-
-
-def _united(window: Window, recalled: Recalled, mode: Mode | None, metric: Metric) -> Window:
-    """The window with the items that are remembered and were not among its candidates.
-
-    Those that stay below all of it are left where they are, behind it.
-    """
-    known = {one.hit.item_id for one in window.candidates}
-    lowest = min((one.score for one in window.candidates), default=0.0)
-    found = [window.behind(hit, mode, metric) for hit in recalled.hits if hit.item_id not in known]
-    lifted = [one for one in found if window.is_all or one.score + recalled.boosts[one.hit.item_id] > lowest]
-    return replace(window, candidates=by_score([*window.candidates, *lifted])) if lifted else window
+def _first(window: Window, depth: int) -> Window:
+    """The window as it is where nothing is remembered."""
+    if len(window.candidates) <= depth or depth >= window.depth:
+        return window
+    return replace(window, candidates=window.candidates[:depth], is_all=False, depth=depth)
 
 
 def unfused(hit: Hit, mode: Mode | None, metric: Metric) -> Candidate:

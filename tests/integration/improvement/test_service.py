@@ -248,7 +248,7 @@ async def test_without_protection_one_client_could(shop: Shop) -> None:
     assert (await shop.ids(limit=ITEMS)).index("i33") == 33
     ranking = shop.studio.container.plugins.get("vectors").ranking
     protected = ranking.adjuster
-    object.__setattr__(ranking, "adjuster", ClickMemory(users=0, voice=float("inf"), cap=1.0))
+    object.__setattr__(ranking, "adjuster", ClickMemory(users=0, voice=float("inf"), places=None, cap=1.0))
     try:
         assert (await shop.ids(limit=ITEMS)).index("i33") == 0
     finally:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from embedding_studio.improvement.domain import Click, Direction, NewClicks
-from embedding_studio.sdk import ClickMemory
+from embedding_studio.sdk import ClickMemory, Remembered
 
 from .conftest import Shop
 
@@ -71,7 +72,7 @@ async def clear(shop: Shop, column: str | None = None, value: str | None = None)
             await memory.delete(f"{column} = $1" if column else "true", *([value] if column else []))
 
 
-async def near(shop: Shop, user: str | None = None, settings: ClickMemory = MEMORY) -> dict[str, tuple[float, float]]:
+async def near(shop: Shop, user: str | None = None, settings: ClickMemory = MEMORY) -> dict[str, Remembered]:
     repository = shop.studio.container.improvement._memories
     collection = await shop.studio.container.collections.current(shop.name)
     memory_id = await repository.make(collection, "", 8)
@@ -80,10 +81,10 @@ async def near(shop: Shop, user: str | None = None, settings: ClickMemory = MEMO
     return found
 
 
-def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, tuple[float, float]]:
+def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, Remembered]:
     """The rule, written down once more."""
     latest: dict[tuple[str, str, str | None], tuple[datetime, str, float]] = {}
-    terms: dict[str, dict[str | None, list[float]]] = {}
+    terms: dict[str, dict[str, list[float]]] = {}
     own: dict[str, list[float]] = {}
 
     def term(one: NewClicks, weight: float, at: datetime) -> float:
@@ -103,22 +104,22 @@ def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, tuple[f
             if user is not None and click.user_id == user:
                 own.setdefault(click.item_id, []).append(term(one, click.weight, click.at))
     for (_, item, who), (_, _, value) in latest.items():
-        if who != user or who is None:
+        if who is not None and who != user:
             terms.setdefault(item, {}).setdefault(who, []).append(value)
-    strengths = {
-        item: (
-            _strength(1, terms.get(item, {}), own.get(item, [])),
-            _strength(-1, terms.get(item, {}), own.get(item, [])),
-        )
-        for item in {*terms, *own}
-    }
-    return {item: both for item, both in strengths.items() if any(both)}
+    known = {item: _remembered(terms.get(item, {}), own.get(item, [])) for item in {*terms, *own}}
+    return {item: one for item, one in known.items() if one.own_up or one.own_down or one.voices}
 
 
-def _strength(sign: int, terms: dict[str | None, list[float]], own: list[float]) -> float:
-    sums = [sum(max(0.0, sign * one) for one in values) for who, values in terms.items() if who is not None]
-    voices = sorted((min(MEMORY.voice, one) for one in sums), reverse=True)
-    return sum(max(0.0, sign * one) for one in own) + sum(voices[MEMORY.users - 1 :])
+def _remembered(terms: dict[str, list[float]], own: list[float]) -> Remembered:
+    up, down = _voices(1, terms), _voices(-1, terms)
+    own_up, own_down = (sum(max(0.0, sign * one) for one in own) for sign in (1, -1))
+    return Remembered(own_up, own_down, sum(up), sum(down), len(up) + len(down))
+
+
+def _voices(sign: int, terms: dict[str, list[float]]) -> list[float]:
+    sums = [sum(max(0.0, sign * one) for one in values) for values in terms.values()]
+    voices = sorted((min(MEMORY.voice, one) for one in sums if one), reverse=True)
+    return voices[MEMORY.users - 1 :]
 
 
 @given(all_rows=rows, user=st.sampled_from([None, "ann", "eve"]))
@@ -129,9 +130,9 @@ async def test_strengths_are_those_of_the_rule(shop: Shop, all_rows: list[Row], 
     await write(shop, clicks)
     found, wanted = await near(shop, user), expected(clicks, user)
     assert found.keys() == wanted.keys()
-    for item, strengths in found.items():
-        assert strengths == pytest.approx(wanted[item], abs=2e-3)  # halves of the memory against floats of the test
-        assert -MEMORY.negative_cap <= MEMORY.boost(*strengths) <= MEMORY.cap
+    for item, remembered in found.items():
+        assert astuple(remembered) == pytest.approx(astuple(wanted[item]), abs=2e-3)  # halves against floats
+        assert all(-MEMORY.negative_cap <= gain <= MEMORY.cap for gain in MEMORY.gains(remembered))
 
 
 @given(all_rows=rows, order=st.permutations(range(32)), at_once=st.integers(1, 5))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding_studio.sdk import ClickMemory
+from embedding_studio.sdk import ClickMemory, Remembered
 
 strengths = st.floats(0, allow_nan=False)
 
@@ -29,6 +29,17 @@ def test_nothing_gains_nothing() -> None:
     assert ClickMemory().boost(1.0, 0.0) == pytest.approx(0.05)
 
 
+@given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 10), st.floats(0, 10), st.integers(0, 100))
+def test_gains_lead_from_the_own_to_all(own_up: float, own_down: float, up: float, down: float, voices: int) -> None:
+    memory = ClickMemory()
+    remembered = Remembered(own_up, own_down, up if voices else 0.0, down if voices else 0.0, voices)
+    gains = memory.gains(remembered)
+    assert gains[-1] == memory.boost(own_up + remembered.up, own_down + remembered.down)
+    if voices <= 20:
+        assert gains[0] == memory.boost(own_up, own_down)
+    assert len(gains) == min(voices, 20) + 1
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -41,6 +52,7 @@ def test_nothing_gains_nothing() -> None:
         {"half_life_days": 0},
         {"voice": float("nan")},
         {"users": -1},
+        {"places": 0},
     ],
 )
 def test_numbers_that_bound_nothing_are_refused(wrong: dict[str, Any]) -> None:

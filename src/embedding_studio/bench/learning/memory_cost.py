@@ -24,6 +24,7 @@ _QUERIES = 100_000
 _ROWS = 1_000_000
 _USERS = 50_000
 _AROUND = 0.6
+_SHOWN = 20
 _COUNT = 400
 _DEARER = 1.10
 _LONG_S = 1_800.0
@@ -37,7 +38,8 @@ async def measure_cost(url: str, client: BenchClient, collection: str, texts: Se
         url: Of the API.
         client: Of the collection that remembers.
         collection: Its name.
-        texts: Queries; the remembered ones lie around them, with a cosine of about .85.
+        texts: Queries; the remembered ones lie around them, with a cosine of about .85, and clicks were on what the
+            collection shows after them, on the first places most.
     """
     plain = BenchClient(url, _PLAIN)
     plain.create("text")
@@ -46,7 +48,8 @@ async def measure_cost(url: str, client: BenchClient, collection: str, texts: Se
         catalog = Catalog(pool, grace=timedelta(0))
         source, target = await catalog.get(collection), await catalog.get(_PLAIN)
         await _copy_items(pool, source, target)
-        await _fill(pool, source, vectors)
+        shown = client.top(texts, limit=_SHOWN)
+        await _fill(pool, source, vectors, shown)
     for one in (client, plain):
         one.finish([one.optimize()])
         one.settle()
@@ -82,24 +85,31 @@ async def _copy_items(pool: Pool, source: Collection, target: Collection) -> Non
             )
 
 
-async def _fill(pool: Pool, collection: Collection, vectors: NDArray[np.float32]) -> None:
+async def _fill(
+    pool: Pool, collection: Collection, vectors: NDArray[np.float32], shown: Sequence[Sequence[str]]
+) -> None:
     """Rows straight into the tables: what is timed is searching."""
     repository = MemoryRepository(pool)
     (memory,) = (await repository.find(collection)).values()
     queries, clicks = f"memory_queries_{memory}", f"memory_clicks_{memory}"
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
-        items = await connection.fetchval(f"SELECT count(*) FROM items_{collection.id}")  # noqa: S608  # ours
         indexes = await _drop_indexes(connection, (queries, clicks))
         await _copy_queries(connection, queries, vectors)
+        await connection.execute("CREATE TEMP TABLE shown (centre int, place int, item_id text) ON COMMIT DROP")
+        pages = [(centre, place, item) for centre, page in enumerate(shown) for place, item in enumerate(page)]
+        await connection.copy_records_to_table("shown", records=pages)
         await connection.execute(
             f"INSERT INTO {clicks} (session_id, item_id, query_id, user_id, weight, at, revision)"  # noqa: S608  # ours
-            f" SELECT 'bench' || n, i.id, q.id, 'u' || n % {_USERS:d}, .5, now() - n % 30 * interval '1 day', 1"
-            f" FROM generate_series(1, {_ROWS:d}) n"
-            f" JOIN (SELECT id, row_number() OVER () AS place FROM {queries} WHERE key LIKE 'bench%') q"
-            f" ON q.place = n % {_QUERIES:d} + 1"
-            f" JOIN (SELECT id, row_number() OVER () AS place FROM items_{collection.id}) i"
-            f" ON i.place = (q.place * 13 + n / {_QUERIES:d}) % {items:d} + 1",
+            " SELECT 'bench' || n, s.item_id, q.id, 'u' || n % $1, .5, now() - n % 30 * interval '1 day', 1"
+            " FROM (SELECT n, (power(random(), 2) * $2)::int AS place FROM generate_series(1, $3::int) n) n"
+            f" JOIN {queries} q ON q.key = 'bench' || n % $4"
+            " JOIN shown s ON s.centre = n % $4 % $5 AND s.place = n.place",
+            _USERS,
+            _SHOWN - 1,
+            _ROWS,
+            _QUERIES,
+            len(shown),
             timeout=_LONG_S,
         )
         for index in indexes:
