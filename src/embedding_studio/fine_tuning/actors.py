@@ -105,10 +105,12 @@ class Judge:
     ) -> tuple[list[Ranked], list[Ranked]]:
         """The rankings of each group by both."""
         collection = materials.collection
-        texts = [group.text for group in groups]
+        texts = await self._evaluator.texts(collection, groups)
         deployed = await self._embeddings.embed(collection, texts, "query")
         if candidate.encoder and candidate.encoder.of_items:
-            return await self._previewer.rank(collection, groups, deployed, candidate.encoder.folder, candidate.adapter)
+            return await self._previewer.rank(
+                collection, groups, texts, deployed, candidate.encoder.folder, candidate.adapter
+            )
         vectors = await self._queries(materials, candidate, texts)
         return (
             await self._evaluator.rank(collection, groups, deployed),

@@ -20,10 +20,23 @@ from embedding_studio.sdk import GainOf
 from embedding_studio.search import SearchService
 from embedding_studio.vector_store import Collection
 
-__all__ = ["Evaluator", "Ranked", "guard_slices", "outcomes", "outcomes_of_editors", "outcomes_on_new_items"]
+__all__ = [
+    "AT_ONCE",
+    "DEPTH",
+    "Evaluator",
+    "Ranked",
+    "guard_slices",
+    "outcomes",
+    "outcomes_of_editors",
+    "outcomes_on_new_items",
+]
 
-_DEPTH = 100
-_AT_ONCE = 4
+DEPTH = 100
+"""How many are found of the whole collection."""
+
+AT_ONCE = 4
+"""Searches."""
+
 _REPLAYED = 50_000
 
 
@@ -60,14 +73,18 @@ class Evaluator:
             groups: Of queries.
             vectors: Of their queries, float32 (groups, dimensions).
         """
-        slots = asyncio.Semaphore(_AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
 
         async def ranked(group: Group, vector: NDArray[np.float32]) -> Ranked:
             async with slots:
-                order = await self._searches.rank(collection, group.text, vector, limit=_DEPTH, among=group.shown)
+                order = await self._searches.rank(collection, group.text, vector, limit=DEPTH, among=group.shown)
             return Ranked(shown=order.among, found=order.found)
 
         return await asyncio.gather(*map(ranked, groups, vectors))
+
+    async def texts(self, collection: Collection, groups: Sequence[Group]) -> list[str]:
+        """What of each query is embedded."""
+        return [await self._searches.embedded_text(collection, group.text) for group in groups]
 
     async def replay(
         self,

@@ -4,21 +4,21 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedding_studio.fine_tuning.dataset import Group
-from embedding_studio.fine_tuning.evaluation import Ranked
+from embedding_studio.fine_tuning.evaluation import AT_ONCE, DEPTH, Ranked
 from embedding_studio.fine_tuning.materials import MaterialsReader
 from embedding_studio.inference import OnnxEncoder, QueryAdapter
 from embedding_studio.sdk import Metric
+from embedding_studio.search import SearchService
 from embedding_studio.upsertion import PreparedItem, parts_of
-from embedding_studio.vector_store import Collection, CollectionService, ItemStore, Vector
+from embedding_studio.vector_store import Collection, CollectionService, Hit, ItemStore, Vector
 
 __all__ = ["Preview", "Previewer"]
-
-_DEPTH = 100
 
 Floats = NDArray[np.float32]
 
@@ -29,46 +29,69 @@ class Preview:
 
     Attributes:
         items: Ids.
+        payloads: By id, as rankers read them.
         vectors: Of the parts, float32 (parts, dimensions), item by item.
         firsts: Where each item's parts begin.
         metric: What is compared.
     """
 
     items: Sequence[str]
+    payloads: Mapping[str, dict[str, Any]]
     vectors: Floats
     firsts: NDArray[np.int64]
     metric: Metric
 
     @classmethod
-    def of(cls, parts: Mapping[str, Sequence[Vector]], metric: Metric) -> "Preview":
-        """The parts of items by id, each with at least one."""
+    def of(
+        cls, parts: Mapping[str, Sequence[Vector]], payloads: Mapping[str, dict[str, Any]], metric: Metric
+    ) -> "Preview":
+        """The parts of items by id, each with at least one, and what rankers read of the items."""
         firsts = np.cumsum([0, *(len(own) for own in parts.values())])[:-1]
-        return cls(list(parts), np.concatenate([np.stack(own) for own in parts.values()]), firsts, metric)
+        vectors = np.concatenate([np.stack(own) for own in parts.values()])
+        return cls(list(parts), payloads, vectors, firsts, metric)
 
-    def rank(self, query: Floats, shown: Sequence[str]) -> Ranked:
-        """What was shown, and the first hundred of all, best first."""
-        scores = np.maximum.reduceat(self._scores(query), self.firsts)
-        order = np.argsort(-scores, kind="stable")
-        wanted = set(shown)
-        ranked = [self.items[place] for place in order]
-        return Ranked(tuple(item for item in ranked if item in wanted), tuple(ranked[:_DEPTH]))
+    def near(self, query: Floats) -> list[Hit]:
+        """All items with their best parts, by distance, then id."""
+        distances = self._distances(query)
+        owners = np.repeat(np.arange(len(self.items)), np.diff([*self.firsts, len(distances)]))
+        best = np.lexsort((distances, owners))[self.firsts]
+        hits = [
+            Hit(item, part - first, distance, self.payloads[item])
+            for item, part, first, distance in zip(
+                self.items, best.tolist(), self.firsts.tolist(), distances[best].tolist(), strict=True
+            )
+        ]
+        return sorted(hits, key=lambda hit: (hit.distance, hit.item_id))
 
-    def _scores(self, query: Floats) -> Floats:
+    def _distances(self, query: Floats) -> Floats:
+        """As the database has them: a smaller one is better."""
         if self.metric == "euclidean":
-            return np.asarray(-np.linalg.norm(self.vectors - query, axis=1), np.float32)
-        scores = self.vectors @ query
-        return np.asarray(scores / np.linalg.norm(self.vectors, axis=1) if self.metric == "cosine" else scores)
+            return np.asarray(np.linalg.norm(self.vectors - query, axis=1), np.float32)
+        products = self.vectors @ query
+        if self.metric == "dot":
+            return np.asarray(-products, np.float32)
+        lengths = np.linalg.norm(self.vectors, axis=1) * np.linalg.norm(query)
+        return np.asarray(1 - products / lengths, np.float32)
 
 
 class Previewer:
-    """Tries models on what the gate's queries were shown, and on a sample of the other items for their recall.
+    """Tries models on what the queries were shown, and on a sample of the other items.
 
-    Vectors alone rank here, without words and rankers: the same for both models.
+    Both models rank as the collection does, on the same items: by the vectors of each, and by the words, filters and
+    rankers of the collection, whose words are looked up in the index that serves.
     """
 
     def __init__(
-        self, *, reader: MaterialsReader, items: ItemStore, collections: CollectionService, threads: int, sample: int
+        self,
+        *,
+        searches: SearchService,
+        reader: MaterialsReader,
+        items: ItemStore,
+        collections: CollectionService,
+        threads: int,
+        sample: int,
     ) -> None:
+        self._searches = searches
         self._reader = reader
         self._items = items
         self._collections = collections
@@ -79,6 +102,7 @@ class Previewer:
         self,
         collection: Collection,
         groups: Sequence[Group],
+        texts: Sequence[str],
         deployed: Floats,
         folder: Path,
         adapter: QueryAdapter | None,
@@ -88,7 +112,8 @@ class Previewer:
         Args:
             collection: Whose items are ranked.
             groups: Of queries.
-            deployed: The queries' vectors by the deployed model, float32 (groups, dimensions).
+            texts: What of each query is embedded.
+            deployed: The vectors of these by the deployed model, float32 (groups, dimensions).
             folder: Of the exported encoder.
             adapter: Behind the encoder.
 
@@ -100,15 +125,27 @@ class Previewer:
         before = await self._stored(collection, contents)
         contents = {item: contents[item] for item in before}
         after = await asyncio.to_thread(self._encoded, collection, encoder, contents)
-        texts = [group.text for group in groups]
         vectors = await asyncio.to_thread(encoder.encode, texts, "query")
         queries = adapter.apply(vectors) if adapter else vectors
+        payloads = {item: one.staged.item.payload for item, one in contents.items()}
+        old, new = (Preview.of(parts, payloads, collection.metric) for parts in (before, after))
+        return (
+            await self._ranked(collection, old, groups, deployed),
+            await self._ranked(collection, new, groups, queries),
+        )
 
-        def ranked(preview: Preview, by: Floats) -> list[Ranked]:
-            return [preview.rank(vector, group.shown) for group, vector in zip(groups, by, strict=True)]
+    async def _ranked(
+        self, collection: Collection, preview: Preview, groups: Sequence[Group], queries: Floats
+    ) -> list[Ranked]:
+        slots = asyncio.Semaphore(AT_ONCE)
 
-        old, new = Preview.of(before, collection.metric), Preview.of(after, collection.metric)
-        return await asyncio.to_thread(ranked, old, deployed), await asyncio.to_thread(ranked, new, queries)
+        async def ranked(group: Group, query: Floats) -> Ranked:
+            async with slots:
+                near = await asyncio.to_thread(preview.near, query)
+                order = await self._searches.rank_near(collection, group.text, near, limit=DEPTH, among=group.shown)
+            return Ranked(shown=order.among, found=order.found)
+
+        return await asyncio.gather(*map(ranked, groups, queries))
 
     async def _contents(self, collection: Collection, groups: Sequence[Group]) -> dict[str, PreparedItem]:
         shown = {item for group in groups for item in group.shown}

@@ -75,20 +75,27 @@ class Asking:
             InvalidError: The vector, image or item does not fit the collection.
         """
         looking = self._vector(collection, request, plan, model_version)
-        (vector, plain), matches = (
-            await together(looking, self._matches(collection, plan.words)) if plan.words else (await looking, None)
+        (vector, plain), words = (
+            await together(looking, self.words(collection, plan))
+            if plan.words
+            else (await looking, await self.words(collection, plan))
         )
-        only = await self._only(collection, plan.words.phrases, matches) if plan.words and matches else None
-        query = Query(
+        query = replace(
+            words.query,
             vector=vector,
-            matches=matches if plan.mode == "lexical" else None,
-            filter=plan.filter,
             max_distance=request.max_distance,
-            only=only,
             excluded=() if request.item_id is None else (request.item_id,),
             sort=request.sort,
         )
-        return Asked(query, matches, plain)
+        return Asked(query, words.matches, plain)
+
+    async def words(self, collection: Collection, plan: Plan) -> Asked:
+        """What a query's words, phrases and filters find, where its vector is not asked for."""
+        if plan.words is None:
+            return Asked(Query(filter=plan.filter))
+        matches = await self._matches(collection, plan.words)
+        only = await self._only(collection, plan.words.phrases, matches)
+        return Asked(Query(matches=matches if plan.mode == "lexical" else None, filter=plan.filter, only=only), matches)
 
     async def plain(
         self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int

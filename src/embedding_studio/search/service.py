@@ -25,6 +25,7 @@ from embedding_studio.vector_store import (
     Collection,
     CollectionService,
     FacetValue,
+    Hit,
     ItemStore,
     Query,
     Total,
@@ -123,11 +124,57 @@ class SearchService:
             return Order((), ())
         given = SearchRequest(vector=vector.tolist())
         asked = await self._asking.query(collection, given, way, collection.model_version)
+        return await self._order(collection, way, asked, limit, among)
+
+    async def rank_near(
+        self, collection: Collection, text: str, near: Sequence[Hit], *, limit: int, among: Sequence[str]
+    ) -> Order:
+        """As `rank`, for vectors that there is no index of: some items alone, as far from the query as is said.
+
+        Words are looked up in the whole collection, and scored by it. Where they alone rank, `near` has no say.
+
+        Args:
+            collection: Whose active index is searched for words.
+            text: As it was typed.
+            near: The items that may be found, by distance, then id.
+            limit: How many to find, at least 1.
+            among: Items whose order is wanted, wherever it comes in the pages.
+        """
+        way = await plan(collection, self._collections.plugin_of(collection), SearchRequest(text=text))
+        if way.mode is None:
+            return Order((), ())
+        asked = await self._asking.words(collection, way)
+        if way.mode == "lexical":
+            return await self._order(collection, way, asked, limit, among)
+        passing = await self._passing(collection, asked.query, near)
+        window = await self._windows.open_near(collection, way, asked, passing, depth=way.window_of(limit))
+        found = [one.hit.item_id for one in window.candidates]
+        wanted, known = set(among), set(found)
+        every = [*found, *(hit.item_id for hit in passing if hit.item_id not in known)]
+        return Order(tuple(found[:limit]), tuple(item for item in every if item in wanted))
+
+    async def embedded_text(self, collection: Collection, text: str) -> str:
+        """What of a query in words is embedded: what the collection's processors make of it."""
+        way = await plan(collection, self._collections.plugin_of(collection), SearchRequest(text=text))
+        return way.text or text
+
+    async def _order(self, collection: Collection, way: Plan, asked: Asked, limit: int, among: Sequence[str]) -> Order:
+        """The first items of all, and the order of some, by the index."""
         window = await self._windows.open(collection, way, asked, depth=way.window_of(limit) or limit)
         found = [one.hit.item_id for one in window.candidates]
         wanted = set(among)
         behind = [] if window.is_all else await self._behind(collection, asked.query, wanted.difference(found))
         return Order(tuple(found[:limit]), (*(item for item in found if item in wanted), *behind))
+
+    async def _passing(self, collection: Collection, query: Query, near: Sequence[Hit]) -> Sequence[Hit]:
+        """Those of the items that a query's filter and phrases let through."""
+        if query.filter is None and query.only is None:
+            return near
+        allowed = None if query.only is None else set(query.only)
+        ids = [hit.item_id for hit in near if allowed is None or hit.item_id in allowed]
+        listed = await self._retriever.page(collection, Query(filter=query.filter, only=ids), limit=len(ids) or 1)
+        passing = {hit.item_id for hit in listed}
+        return [hit for hit in near if hit.item_id in passing]
 
     async def _behind(self, collection: Collection, query: Query, items: AbstractSet[str]) -> list[str]:
         """Those of the items that come behind a window, in their order."""

@@ -81,6 +81,26 @@ class Windows:
         candidates = adjusted(window.candidates, recalled.gains, places=places)
         return replace(window, candidates=candidates, recalled=recalled)
 
+    async def open_near(
+        self, collection: Collection, way: Plan, asked: Asked, near: Sequence[Hit], *, depth: int
+    ) -> Window:
+        """The window of a query among some items, whose distances are known; without what is remembered.
+
+        Args:
+            collection: Whose words are looked up.
+            way: That ranks by vectors, or by vectors and words.
+            asked: Without a vector.
+            near: The items, nearest first; no other is a candidate.
+            depth: Candidates of each half.
+        """
+        candidates = [unfused(hit, "vector", collection.metric) for hit in near[:depth]]
+        if way.mode == "hybrid" and asked.matches is not None:
+            matching = await self._matching(collection, asked.query, asked.matches, depth)
+            fused = fuse(way.fusion, near[:depth], matching, metric=collection.metric, depth=depth)
+            known = {hit.item_id for hit in near}
+            candidates = [one for one in fused if one.hit.item_id in known]
+        return await self._ranked(way, Window(candidates, len(near) <= depth, Total(len(near), "eq"), depth))
+
     async def _ranked(self, way: Plan, window: Window) -> Window:
         if not way.rankers:
             return window

@@ -72,6 +72,7 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
                 embeddings=container.embeddings,
                 evaluator=Evaluator(searches=container.searches, clickstream=container.clickstream),
                 previewer=Previewer(
+                    searches=container.searches,
                     reader=reader,
                     items=container.items,
                     collections=container.collections,
