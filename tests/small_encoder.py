@@ -1,5 +1,7 @@
 """An encoder of random weights, small enough to be made on the spot, and a world that it can learn."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -14,12 +16,23 @@ from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.ml.sources import load_model
 
-__all__ = ["COLORS", "THINGS", "job", "save_small_encoder", "world"]
+__all__ = ["COLORS", "THINGS", "job", "one_thread", "save_small_encoder", "world"]
 
 THINGS = ["sofa", "table", "lamp", "knife", "chair", "rug", "mirror", "shelf"]
 COLORS = ["red", "green", "blue", "black"]
 NAMES = ["couch", "desk", "light", "blade", "seat", "carpet", "glass", "rack"]
 """What people call the things."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Use one core, as a training process does by default: several get in each other's way on small matrices."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def save_small_encoder(folder: Path, *, seed: int = 0) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.infra.shipped import shipped
+from small_encoder import save_small_encoder
 
 _DEADLINE_S = 120.0
 
@@ -31,12 +32,17 @@ def goods(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory: pytest.TempPathFactory, goods: Path) -> Path:
-    """The shipped plugins, and one with a loader."""
+    """The shipped plugins, one with a loader, and one with an encoder that is trained in seconds."""
     folder = tmp_path_factory.mktemp("plugins") / "plugins"
     shutil.copytree(shipped("plugins"), folder)
     (folder / "goods.py").write_text(
         "from embedding_studio.sdk import EmbeddingPlugin, FileLoader\n"
         f"plugin = EmbeddingPlugin(name='goods', loaders={{'files': FileLoader({str(goods)!r}, '*.jsonl')}})\n"
+    )
+    (folder / "small.py").write_text(
+        "from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder\n"
+        f"encoder = SentenceEncoder({save_small_encoder(tmp_path_factory.mktemp('small'))!r})\n"
+        "plugin = EmbeddingPlugin(name='small', encoder=encoder)\n"
     )
     return folder
 
@@ -47,8 +53,13 @@ def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
     port = free_port()
     command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(data_dir), "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
+    ours = {
+        "EMBEDDING_STUDIO_PLUGINS": str(plugins),
+        "EMBEDDING_STUDIO_TASKS__LEASE": "8",
+        "EMBEDDING_STUDIO_TASKS__SWEEP_EVERY": "1",
+    }
     with (
-        subprocess.Popen(command, env=clean | {"EMBEDDING_STUDIO_PLUGINS": str(plugins)}) as process,
+        subprocess.Popen(command, env=clean | ours) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
     ):
         try:

@@ -38,6 +38,7 @@ class Trial:
         dev_ndcg: Mean nDCG@10 on dev; None where nothing came of it.
         seconds: That it took.
         note: Why nothing came of it.
+        resumed_from: The step that training went on from after its worker had died; None: it was not cut short.
     """
 
     track: OneTrack
@@ -46,11 +47,19 @@ class Trial:
     dev_ndcg: float | None = None
     seconds: float = 0.0
     note: str | None = None
+    resumed_from: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As the task's result tells it."""
-        told = {"track": self.track, "params": dict(self.params), "share": round(self.share, 3)}
-        return {**told, "dev_ndcg@10": self.dev_ndcg, "seconds": round(self.seconds, 3), "note": self.note}
+        return {
+            "track": self.track,
+            "params": dict(self.params),
+            "share": round(self.share, 3),
+            "dev_ndcg@10": self.dev_ndcg,
+            "seconds": round(self.seconds, 3),
+            "note": self.note,
+            "resumed_from": self.resumed_from,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,15 @@ class Learner:
 
     async def _tried(self, track: OneTrack, config: Mapping[str, Any], share: float, wish: _Wish) -> Candidate:
         candidate = await self._train(track, config, share, wish)
-        wish.trials.append(Trial(track, config, share, candidate.dev_ndcg, candidate.seconds))
+        tried = Trial(
+            track,
+            config,
+            share,
+            dev_ndcg=candidate.dev_ndcg,
+            seconds=candidate.seconds,
+            resumed_from=candidate.resumed_from,
+        )
+        wish.trials.append(tried)
         return candidate
 
     async def _train(self, track: OneTrack, config: Mapping[str, Any], share: float, wish: _Wish) -> Candidate:

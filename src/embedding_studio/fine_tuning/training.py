@@ -56,6 +56,7 @@ class Candidate:
         seconds: That training took.
         examples_per_second: Training pairs; None where an epoch is a matter of milliseconds.
         device: Where it was trained.
+        resumed_from: The step of the checkpoint that training went on from; None: it was not cut short.
     """
 
     track: OneTrack
@@ -69,6 +70,7 @@ class Candidate:
     seconds: float = 0.0
     examples_per_second: float | None = None
     device: str = "cpu"
+    resumed_from: int | None = None
 
     @property
     def dev_ndcg(self) -> float:
@@ -187,6 +189,7 @@ class EncoderTrainer:
             seconds=time.monotonic() - started,
             examples_per_second=result.examples_per_second,
             device=result.device,
+            resumed_from=result.resumed_from,
         )
 
     async def _job(

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,15 @@ from embedding_studio.inference import OnnxEncoder
 from embedding_studio.ml.encoder_training import train_encoder
 from embedding_studio.ml.job import EncoderData, EncoderResult, Point, read_result, write_job
 from embedding_studio.ml.train import OUT_OF_MEMORY
-from small_encoder import job, save_small_encoder, world
+from small_encoder import job, one_thread, save_small_encoder, world
 
 SOFTMAX = {"kind": "softmax", "anchor": 0.0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +135,8 @@ def test_nothing_that_leaves_the_folder_is_a_pickle(tmp_path: Path, data: Encode
 class Process:
     """A training process, as its worker starts it."""
 
-    def __init__(self, folder: Path, *launcher: str) -> None:
-        command = [*(launcher or [sys.executable]), "-m", "embedding_studio.ml.train", str(folder)]
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "embedding_studio.ml.train", str(folder)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait_for(self, text: str) -> None:
@@ -158,16 +165,15 @@ class Process:
 def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
     tmp_path: Path, data: EncoderData, model: str
 ) -> None:
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-        write_job(tmp_path / name, job(model, settings={"epochs": 20}), data)
-    assert Process(tmp_path / "whole").end() == 0
-    killed = Process(tmp_path / "killed")
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    write_job(folder, job(model, settings={"epochs": 20}), data)
+    killed = Process(folder)
     killed.wait_for('"step":12')
     assert killed.end(with_signal=signal.SIGKILL) == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "result.json").exists()
-    assert Process(tmp_path / "killed").end() == 0
-    whole, gone_on = [read_result(tmp_path / name) for name in ("whole", "killed")]
+    assert not (folder / "result.json").exists()
+    assert Process(folder).end() == 0
+    whole, gone_on = train(tmp_path / "whole", data, model, settings={"epochs": 20}), read_result(folder)
     assert gone_on.resumed_from
     assert (gone_on.curve, gone_on.chosen) == (whole.curve, whole.chosen)
 
@@ -197,10 +203,53 @@ def test_a_training_that_takes_too_much_memory_gives_up(tmp_path: Path, data: En
     assert Process(tmp_path).end() == OUT_OF_MEMORY
 
 
-def test_two_processes_train_one_model(tmp_path: Path, data: EncoderData, model: str) -> None:
-    write_job(tmp_path, job(model, settings={"epochs": 30, "batch_size": 4, "patience": 3}), data)
-    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert Process(tmp_path, *launcher).end() == 0
-    result = read_result(tmp_path)
+LAUNCH = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0")
+"""As on a machine with two GPUs; where there is none, the processes meet on its cores."""
+
+ONE_AFTER_THE_OTHER = """
+import sys
+from pathlib import Path
+from embedding_studio.ml.train import main
+
+sys.exit(max(main(Path(folder)) for folder in sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory, data: EncoderData, model: str) -> Path:
+    """The folder of trainings that two processes did together, in one go, for it takes them seconds to begin."""
+    folder, settings = tmp_path_factory.mktemp("together"), {"batch_size": 4}
+    cached = {"kind": "cached_softmax", "anchor": 0.0, "chunk": 2}
+    jobs = {
+        "whole": job(model, settings=settings | {"epochs": 15}),
+        "late": job(model, settings=settings | {"epochs": 1000, "seconds": 0.001}),
+        "cached": job(model, track="both_encoders", loss=cached, settings=settings | {"epochs": 15, "lora_rank": 8}),
+        "again": job(model, settings=settings | {"epochs": 3}),
+    }
+    for name, one in jobs.items():
+        (folder / name).mkdir()
+        write_job(folder / name, one, data)
+    (folder / "script.py").write_text(ONE_AFTER_THE_OTHER)
+    names = [str(folder / name) for name in (*jobs, "again")]
+    command = [sys.executable, *LAUNCH, str(folder / "script.py"), *names]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.wait() == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["whole", "cached"])
+def test_two_processes_train_one_model(together: Path, data: EncoderData, name: str) -> None:
+    result = read_result(together / name)
     assert result.curve[1].step == len(data.train) // 8
     assert dev(result.curve[result.chosen]) > dev(result.curve[0]) + 0.2
+    encoder = OnnxEncoder.load(together / name / "model", threads=1)
+    assert encoder.encode(data.queries, "query").shape == data.start.shape
+
+
+def test_two_processes_stop_at_the_same_step_when_the_time_of_the_first_is_over(together: Path) -> None:
+    assert [point.step for point in read_result(together / "late").curve] == [0, 1]
+
+
+def test_two_processes_go_on_from_a_checkpoint(together: Path, data: EncoderData) -> None:
+    result = read_result(together / "again")
+    assert result.resumed_from == result.curve[-1].step == 3 * len(data.train) // 8
