@@ -1,7 +1,8 @@
 """From recorded sessions and the curated set to what training and the gate read.
 
-What an editor decided goes the way of its query. In the train and the dev split it outranks what clicks say of the same
-pair. In the gate split it stays by itself: it guards, and changes nothing of what users said there.
+What an editor decided goes the way of its query. In the train split it outranks what clicks say of the same pair. In
+the dev split too, where the query was ever searched for: else there is no list to choose by. In the gate split it
+stays by itself: it guards, and changes nothing of what users said there.
 """
 
 import asyncio
@@ -111,15 +112,17 @@ class DatasetReader:
         )
         every = [*judgments.rows, *judgments.curated]
         present = await self._present(collection, every, shown)
-        guarding = [row for row in judgments.curated if split_of(row.group, salt=salt) == "gate"]
-        teaching = [row for row in judgments.curated if split_of(row.group, salt=salt) != "gate"]
-        groups = _groups(outranked(judgments.rows, teaching), shown, present)
+        curated: dict[Split, list[Judgment]] = {"train": [], "dev": [], "gate": []}
+        for row in judgments.curated:
+            curated[split_of(row.group, salt=salt)].append(row)
+        choosing = [row for row in curated["dev"] if row.group in shown]
+        groups = _groups(outranked(judgments.rows, [*curated["train"], *choosing]), shown, present)
         return Dataset(
             sessions=await self._clickstream.count_sessions(collection.name, since=since, until=until),
             judgments=judgments,
             groups=groups,
             splits=split(groups, salt=salt),
-            curated=_groups(guarding, {}, present),
+            curated=_groups(curated["gate"], {}, present),
             gone_items=sum(row.item_id not in present for row in every),
             too_old=too_old,
             irrelevant=await self._clickstream.count_irrelevant(collection.name, since=since, until=until),
