@@ -20,6 +20,7 @@ from embedding_studio.clickstream import (
 )
 from embedding_studio.fine_tuning import Curated, CuratedRepository, CuratingService, FineTuningService, GateVerifier
 from embedding_studio.improvement import (
+    LOOKUP_SETTINGS,
     Announcer,
     Backlog,
     Directions,
@@ -81,10 +82,19 @@ class Container:
     """Everything a process serves with; each service is made when it is first asked for."""
 
     def __init__(
-        self, *, settings: Settings, pool: Pool, database: Database, queue: JobQueue, encoders: Encoders, clock: Clock
+        self,
+        *,
+        settings: Settings,
+        pool: Pool,
+        lookups: Pool,
+        database: Database,
+        queue: JobQueue,
+        encoders: Encoders,
+        clock: Clock,
     ) -> None:
         self.settings = settings
         self.pool = pool
+        self._lookups = lookups
         self.database = database
         self.queue = queue
         self.encoders = encoders
@@ -178,7 +188,7 @@ class Container:
     @cached_property
     def improvement(self) -> ImprovementService:
         return ImprovementService(
-            memories=MemoryRepository(self.pool),
+            memories=MemoryRepository(self.pool, self._lookups),
             backlog=self._backlog,
             sessions=self._clickstream_repository,
             directions=Directions(embeddings=self.embeddings, items=self.items),
@@ -350,13 +360,23 @@ async def open_container(
         broker: The one to send with; a worker hands over the one it consumes from.
         clock: Tells the time.
     """
-    async with open_pool(settings.postgres) as pool, open_database(settings.mongo, _DOCUMENTS) as database:
+    async with (
+        open_pool(settings.postgres) as pool,
+        open_pool(settings.postgres, server_settings=LOOKUP_SETTINGS) as lookups,
+        open_database(settings.mongo, _DOCUMENTS) as database,
+    ):
         fetcher = Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
         encoders = Encoders(settings.inference, fetcher)
         queue = JobQueue(broker or open_broker(settings.redis))
         try:
             container = Container(
-                settings=settings, pool=pool, database=database, queue=queue, encoders=encoders, clock=clock
+                settings=settings,
+                pool=pool,
+                lookups=lookups,
+                database=database,
+                queue=queue,
+                encoders=encoders,
+                clock=clock,
             )
             working = container.plugins.working()
             await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})

@@ -6,10 +6,11 @@ from embedding_studio.improvement.directions import Directions
 from embedding_studio.improvement.domain import Click
 from embedding_studio.improvement.errors import MemoryBusyError
 from embedding_studio.improvement.models import Unlearned
-from embedding_studio.improvement.repository import MemoryRepository
+from embedding_studio.improvement.repository import LOOKUP_SETTINGS, MemoryRepository
 from embedding_studio.improvement.service import ImprovementService
 
 __all__ = [
+    "LOOKUP_SETTINGS",
     "Announcer",
     "Backlog",
     "Click",

@@ -1,6 +1,6 @@
 """Every query on the tables of the click memory."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,15 @@ import asyncpg
 
 from embedding_studio.improvement.domain import Click, Direction, NewClicks
 from embedding_studio.improvement.errors import MemoryBusyError
-from embedding_studio.improvement.statements import near, silence, table_of_clicks, table_of_queries
-from embedding_studio.infra.postgres import Connection, Pool, Record, set_for_session
+from embedding_studio.improvement.statements import NEAREST, near, silence, table_of_clicks, table_of_queries
+from embedding_studio.infra.postgres import Connection, Pool, Record
 from embedding_studio.sdk import ClickMemory, Remembered
 from embedding_studio.vector_store import Collection
 
-__all__ = ["Memory", "MemoryRepository", "Pairs"]
+__all__ = ["LOOKUP_SETTINGS", "Memory", "MemoryRepository", "Pairs"]
+
+LOOKUP_SETTINGS: Mapping[str, str] = {"hnsw.ef_search": f"{2 * NEAREST:d}", "plan_cache_mode": "force_generic_plan"}
+"""Of connections that look up what is near: one statement, whose plan is the same for all values."""
 
 Pairs = set[tuple[int, str]]
 """Queries and items of rows that were written or deleted."""
@@ -110,8 +113,10 @@ class Memory:
 class MemoryRepository:
     """One memory for each encoder of a collection's queries; whoever changes one holds it alone."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, lookups: Pool) -> None:
+        """`lookups` is opened with `LOOKUP_SETTINGS`: searches wait for what it is asked."""
         self._pool = pool
+        self._lookups = lookups
 
     async def find(self, collection: Collection) -> dict[tuple[str, int], int]:
         """The memories of a collection, by the key of their encoder and its dimensions."""
@@ -169,9 +174,7 @@ class MemoryRepository:
         statement = near(memory_id, len(vector), as_of_revision=revision is not None)
         half_life_s = settings.half_life_days * 86_400
         values = (vector, user_id, at, settings.threshold, half_life_s, settings.users, settings.voice)
-        async with self._pool.acquire() as connection:
-            await set_for_session(connection, "plan_cache_mode", "auto")
-            rows = await connection.fetch(statement, *values, *(() if revision is None else (revision,)))
+        rows = await self._lookups.fetch(statement, *values, *(() if revision is None else (revision,)))
         return (rows[0]["revision"] if rows else 0), {row["item_id"]: _remembered(row) for row in rows}
 
     async def page(

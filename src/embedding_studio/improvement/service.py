@@ -16,7 +16,7 @@ from embedding_studio.improvement.backlog import Backlog
 from embedding_studio.improvement.directions import Directions, unit
 from embedding_studio.improvement.domain import Click, Direction, NewClicks, clicks_of
 from embedding_studio.improvement.repository import Memory, MemoryRepository
-from embedding_studio.sdk import Gains
+from embedding_studio.sdk import Remembered
 from embedding_studio.vector_store import Collection, CollectionNotFoundError, CollectionService
 
 __all__ = ["ImprovementService"]
@@ -61,8 +61,8 @@ class ImprovementService:
         user_id: str | None,
         at: datetime,
         revision: int | None = None,
-    ) -> tuple[int, dict[str, Gains]]:
-        """What items gain after queries near a vector, leaving out those that gain nothing.
+    ) -> tuple[int, dict[str, Remembered]]:
+        """What is remembered of items after queries near a vector.
 
         Args:
             collection: Where it is asked.
@@ -73,8 +73,7 @@ class ImprovementService:
             revision: As of then; None: now.
 
         Returns:
-            The memory's revision, 0 if nothing is near, and by item what is to be added to its score: the last of its
-            gains, to which one voice after the other led.
+            The memory's revision, 0 if nothing is near, and what is known by item.
         """
         adjuster = self._collections.plugin_of(collection).ranking.adjuster
         asked = (space, len(vector))
@@ -83,14 +82,10 @@ class ImprovementService:
         if adjuster is None or memory is None or direction is None:
             return 0, {}
         try:
-            found, known = await self._memories.near(
-                memory, direction, adjuster, user_id=user_id, at=at, revision=revision
-            )
+            return await self._memories.near(memory, direction, adjuster, user_id=user_id, at=at, revision=revision)
         except asyncpg.UndefinedTableError:  # the collection was deleted meanwhile
             self._seen.pop(collection.id, None)
             return 0, {}
-        gains = {item: adjuster.gains(remembered) for item, remembered in known.items()}
-        return found, {item: of_item for item, of_item in gains.items() if of_item[-1]}
 
     async def learn(self, name: str) -> int:
         """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""

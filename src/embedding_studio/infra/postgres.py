@@ -29,6 +29,7 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "hnsw.iterative_scan": "strict_order",
     "jit": "off",
 }
+_NONE: Mapping[str, str] = {}
 
 
 class PostgresSettings(BaseModel):
@@ -78,11 +79,15 @@ class _Pool(Pool):
 
 
 @asynccontextmanager
-async def open_pool(settings: PostgresSettings) -> AsyncIterator[Pool]:
+async def open_pool(settings: PostgresSettings, *, server_settings: Mapping[str, str] = _NONE) -> AsyncIterator[Pool]:
     """Yield a pool whose connections read and write `vector` as numpy arrays and `jsonb` as Python values.
 
     Connections are not reset on release, which saves a round trip: whoever changes a session setting uses
     `SET LOCAL` or takes it back.
+
+    Args:
+        settings: Where the server is, and the pool's size.
+        server_settings: What these connections have otherwise than those of other pools.
     """
     pool = await _Pool(
         settings.dsn.get_secret_value(),
@@ -90,7 +95,7 @@ async def open_pool(settings: PostgresSettings) -> AsyncIterator[Pool]:
         max_size=settings.pool_size,
         timeout=settings.connect_timeout,
         command_timeout=settings.statement_timeout,
-        server_settings=dict(_SERVER_SETTINGS),
+        server_settings={**_SERVER_SETTINGS, **server_settings},
         init=_set_codecs,
         reset=_keep,
     )

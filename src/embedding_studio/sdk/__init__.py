@@ -8,7 +8,7 @@ Example:
         plugin = EmbeddingPlugin(name="books", text=TextTemplate(("{title} by {author}.", "{summary}")))
 """
 
-from embedding_studio.sdk.adjusting import ClickMemory, Gains, Remembered
+from embedding_studio.sdk.adjusting import ClickMemory, Remembered
 from embedding_studio.sdk.cleaning import Normalise, StripHtml
 from embedding_studio.sdk.encoder import DEFAULT_MODEL, ClipEncoder, EncoderSource, SentenceEncoder
 from embedding_studio.sdk.exploration import SwapNeighbours
@@ -86,7 +86,6 @@ __all__ = [
     "FoundPlugin",
     "Fusion",
     "GainOf",
-    "Gains",
     "GcsLoader",
     "GradedCosent",
     "HttpLoader",

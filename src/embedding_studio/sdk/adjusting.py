@@ -1,15 +1,12 @@
 """What users did lately, as a part that adjusts scores at once."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["ClickMemory", "Gains", "Remembered"]
-
-Gains = tuple[float, ...]
-"""What an item gains, first by the clicks of the user who asks, then with one voice of others more each time."""
+__all__ = ["ClickMemory", "Remembered"]
 
 _LAST_VOICES = 20
-"""Voices whose effect is told one by one, at most: those before them count as if they had come at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +22,10 @@ class Remembered:
     """
 
     own_up: float
-    own_down: float
-    up: float
-    down: float
-    voices: int
+    own_down: float = 0.0
+    up: float = 0.0
+    down: float = 0.0
+    voices: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +78,22 @@ class ClickMemory:
         """What an item gains, given its S⁺ and S⁻."""
         return self.cap * _share(up, self.typical) - self.negative_cap * _share(down, self.typical)
 
-    def gains(self, remembered: Remembered) -> Gains:
-        """What an item gains by what is remembered, the last in the end; the voices of others are taken as equal."""
+    def gain(self, remembered: Remembered) -> float:
+        """What an item gains by what is remembered."""
+        return self.boost(remembered.own_up + remembered.up, remembered.own_down + remembered.down)
+
+    def gains(self, remembered: Remembered) -> Sequence[float]:
+        """What an item gains by the asker's own clicks, then with one voice of others more each time.
+
+        The voices are taken as equal, and of many the last twenty are told one by one.
+        """
         voices = remembered.voices
         first = max(0, voices - _LAST_VOICES)
-        heard = (number / voices for number in range(first, voices + 1)) if voices else (0.0,)
-        return tuple(
+        heard = [number / voices for number in range(first, voices + 1)] if voices else [0.0]
+        return [
             self.boost(remembered.own_up + share * remembered.up, remembered.own_down + share * remembered.down)
             for share in heard
-        )
+        ]
 
 
 def _share(strength: float, typical: float) -> float:

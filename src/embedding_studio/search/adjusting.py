@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from embedding_studio.kernel.time import Clock
-from embedding_studio.sdk import Gains
+from embedding_studio.sdk import ClickMemory, Remembered
 from embedding_studio.search.asking import Asked, Asking
 from embedding_studio.search.domain import Candidate, PageStart, SearchRequest
 from embedding_studio.search.fusion import by_score
@@ -33,8 +33,8 @@ class Remembers(Protocol):
         user_id: str | None,
         at: datetime,
         revision: int | None = None,
-    ) -> tuple[int, dict[str, Gains]]:
-        """What items gain after queries near a vector, as of a revision or the last; and the revision."""
+    ) -> tuple[int, dict[str, Remembered]]:
+        """What is known of items after queries near a vector, as of a revision or the last; and the revision."""
         ...
 
 
@@ -43,12 +43,12 @@ class Recalled:
     """What is remembered of a query.
 
     Attributes:
-        gains: By item, what is to be added to its score.
+        known: By item, what changes its score.
         revision: Of the memory; 0: nothing is remembered.
         at: When it was asked.
     """
 
-    gains: Mapping[str, Gains] = field(default_factory=dict)
+    known: Mapping[str, Remembered] = field(default_factory=dict)
     revision: int = 0
     at: datetime | None = None
 
@@ -83,43 +83,46 @@ class Adjuster:
         if plain is None:
             return NOTHING
         at = start.asked_at if start.revision else self._clock()
-        revision, gains = await self._remembers.near(
+        revision, known = await self._remembers.near(
             collection, plain.space, plain.vector, user_id=request.user_id, at=at, revision=start.revision or None
         )
-        return Recalled(gains, start.revision or revision, at) if gains else NOTHING
+        return Recalled(known, start.revision or revision, at) if known else NOTHING
 
 
-def adjusted(candidates: Sequence[Candidate], gains: Mapping[str, Gains], *, places: int | None) -> list[Candidate]:
+def adjusted(
+    candidates: Sequence[Candidate], known: Mapping[str, Remembered], adjuster: ClickMemory
+) -> list[Candidate]:
     """The candidates with what they gain, best first.
 
-    No voice moves an item by more than `places` among the candidates as they come: one that would go further gains
-    what takes it there.
+    No voice moves an item by more than the adjuster's `places` among the candidates as they come: one that would go
+    further gains what takes it there.
 
     Args:
         candidates: Best first.
-        gains: By item.
-        places: At least 1; None: as many as it comes to.
+        known: Of items.
+        adjuster: What it comes to.
     """
     scores = [-one.score for one in candidates]
     return by_score(
-        replace(one, memory=_share(scores, rank, gains[one.hit.item_id], places)) if one.hit.item_id in gains else one
+        replace(one, memory=_share(scores, rank, known[one.hit.item_id], adjuster)) if one.hit.item_id in known else one
         for rank, one in enumerate(candidates)
     )
 
 
-def _share(scores: Sequence[float], rank: int, gains: Gains, places: int | None) -> float:
+def _share(scores: Sequence[float], rank: int, remembered: Remembered, adjuster: ClickMemory) -> float:
     """What the candidate of a rank gains; `scores` are those of all with their signs turned, so that they rise."""
-    if places is None or len(gains) == 1:
-        return gains[-1]
+    gain, places = adjuster.gain(remembered), adjuster.places
+    if places is None or not remembered.voices:
+        return gain
     own = scores[rank]
     others = [*scores[:rank], *scores[rank + 1 :]]
-    wanted = [bisect_left(others, own - gain) for gain in gains]
-    place = wanted[0]
-    for one in wanted[1:]:
-        place = min(max(one, place - places), place + places)
-    if place == wanted[-1]:
-        return gains[-1]
-    return min(max(gains), max(min(gains), own - _between(others, place)))
+    gains = adjuster.gains(remembered)
+    if abs(bisect_left(others, own - gain) - bisect_left(others, own - gains[0])) <= places:
+        return gain
+    place, *further = [bisect_left(others, own - one) for one in gains]
+    for wanted in further:
+        place = min(max(wanted, place - places), place + places)
+    return gain if place == wanted else min(max(gains), max(min(gains), own - _between(others, place)))
 
 
 def _between(others: Sequence[float], place: int) -> float:

@@ -198,7 +198,7 @@ class SearchService:
             self._retriever.total(collection, asked.query),
         )
         (hits, total), recalled = await together(exact, recalling) if recalling else (await exact, None)
-        if recalled is not None and recalled.gains:
+        if recalled is not None and recalled.known:
             deeper = replace(start, window=request.limit)
             return await self._page_of_window(collection, way, asked, request, deeper, _at_hand(recalled))
         candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]

@@ -1,6 +1,6 @@
 """The head of a ranked search: candidates that fusion and rankers put in order, and what comes behind them."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,11 +74,11 @@ class Windows:
         if recalling is None:
             return await self._ranked(way, await self._of(collection, way, asked, depth))
         window, recalled = await together(self._of(collection, way, asked, max(depth, way.depth)), recalling)
-        if not recalled.gains:
+        if not recalled.known or way.adjuster is None:
             return await self._ranked(way, _first(window, depth))
-        window = await self._ranked(way, await self._united(collection, way, asked, window, recalled))
-        places = way.adjuster.places if way.adjuster else None
-        candidates = adjusted(window.candidates, recalled.gains, places=places)
+        gains = {item: way.adjuster.gain(one) for item, one in recalled.known.items()}
+        window = await self._ranked(way, await self._united(collection, way, asked, window, gains))
+        candidates = adjusted(window.candidates, recalled.known, way.adjuster)
         return replace(window, candidates=candidates, recalled=recalled)
 
     async def open_near(
@@ -108,7 +108,7 @@ class Windows:
         return replace(window, candidates=ranked)
 
     async def _united(
-        self, collection: Collection, way: Plan, asked: Asked, window: Window, recalled: Recalled
+        self, collection: Collection, way: Plan, asked: Asked, window: Window, gains: Mapping[str, float]
     ) -> Window:
         """The window with items that are remembered, match, and were not among its candidates.
 
@@ -117,9 +117,9 @@ class Windows:
         known = {one.hit.item_id for one in window.candidates}
         allowed = None if asked.query.only is None else set(asked.query.only)
         missing = [
-            (-gains[-1], item)
-            for item, gains in recalled.gains.items()
-            if gains[-1] > 0 and item not in known and (allowed is None or item in allowed)
+            (-gain, item)
+            for item, gain in gains.items()
+            if gain > 0 and item not in known and (allowed is None or item in allowed)
         ]
         if window.is_all or not missing:
             return window
@@ -127,7 +127,7 @@ class Windows:
         hits = await self._retriever.page(collection, replace(asked.query, only=only), limit=len(only))
         lowest = min((one.score for one in window.candidates), default=0.0)
         found = [window.behind(hit, way.mode, collection.metric) for hit in hits]
-        lifted = [one for one in found if one.score + recalled.gains[one.hit.item_id][-1] > lowest]
+        lifted = [one for one in found if one.score + gains[one.hit.item_id] > lowest]
         return replace(window, candidates=by_score([*window.candidates, *lifted])) if lifted else window
 
     async def _of(self, collection: Collection, way: Plan, asked: Asked, depth: int) -> Window:

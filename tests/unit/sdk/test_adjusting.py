@@ -34,7 +34,7 @@ def test_gains_lead_from_the_own_to_all(own_up: float, own_down: float, up: floa
     memory = ClickMemory()
     remembered = Remembered(own_up, own_down, up if voices else 0.0, down if voices else 0.0, voices)
     gains = memory.gains(remembered)
-    assert gains[-1] == memory.boost(own_up + remembered.up, own_down + remembered.down)
+    assert gains[-1] == memory.gain(remembered)
     if voices <= 20:
         assert gains[0] == memory.boost(own_up, own_down)
     assert len(gains) == min(voices, 20) + 1

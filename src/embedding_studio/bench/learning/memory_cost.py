@@ -89,7 +89,7 @@ async def _fill(
     pool: Pool, collection: Collection, vectors: NDArray[np.float32], shown: Sequence[Sequence[str]]
 ) -> None:
     """Rows straight into the tables: what is timed is searching."""
-    repository = MemoryRepository(pool)
+    repository = MemoryRepository(pool, pool)
     (memory,) = (await repository.find(collection)).values()
     queries, clicks = f"memory_queries_{memory}", f"memory_clicks_{memory}"
     async with pool.acquire() as connection, connection.transaction():
