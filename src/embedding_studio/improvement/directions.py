@@ -29,6 +29,7 @@ class Directions:
     def __init__(self, *, embeddings: EmbeddingService, items: ItemStore) -> None:
         self._embeddings = embeddings
         self._items = items
+        self._warm: set[str] = set()
 
     async def serving(self, collection: Collection) -> tuple[str, int]:
         """The encoder of queries that serves, and its dimensions."""
@@ -36,6 +37,19 @@ class Directions:
             return "", collection.dimensions
         model = await self._embeddings.model(collection, collection.model_version)
         return model.queries.key, collection.dimensions
+
+    async def warm(self, collection: Collection) -> None:
+        """Read the encoder of a collection's queries, if there is one and this was not done yet.
+
+        Raises:
+            UnavailableError: It is not ready.
+        """
+        if self._embeddings.encoder_of(collection) is None:
+            return
+        model = await self._embeddings.model(collection, collection.model_version)
+        if model.queries.key not in self._warm:
+            await self._embeddings.embed_queries(ServedModel(queries=model.queries, items=model.items), ["warm"])
+            self._warm.add(model.queries.key)
 
     async def of(self, collection: Collection, sessions: Mapping[str, Mapping[str, Any]]) -> dict[str, Direction]:
         """The direction of each session's query that has one: images, and words without an encoder, have none.

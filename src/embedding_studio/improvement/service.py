@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +16,14 @@ from embedding_studio.improvement.backlog import Backlog
 from embedding_studio.improvement.directions import Directions, unit
 from embedding_studio.improvement.domain import Click, Direction, NewClicks, clicks_of
 from embedding_studio.improvement.repository import Memory, MemoryRepository
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import Remembered
 from embedding_studio.vector_store import Collection, CollectionNotFoundError, CollectionService
 
 __all__ = ["ImprovementService"]
 
 _SESSIONS_AT_ONCE = 200
+_WARM = 100
 _UNKNOWN_FOR_S = 0.25
 _KNOWN_FOR_S = 30.0
 
@@ -86,6 +88,13 @@ class ImprovementService:
         except asyncpg.UndefinedTableError:  # the collection was deleted meanwhile
             self._seen.pop(collection.id, None)
             return 0, {}
+
+    async def warm(self) -> None:
+        """Read the encoders of queries, so that no click waits for one; does nothing where that is done."""
+        for collection in await self._collections.page(after="", limit=_WARM):
+            with suppress(UnavailableError):
+                if self._collections.plugin_of(collection).ranking.adjuster is not None:
+                    await self._directions.warm(collection)
 
     async def learn(self, name: str) -> int:
         """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""

@@ -9,11 +9,12 @@ from embedding_studio.tasks.runner import Handler, Run, TaskRunner
 from embedding_studio.tasks.schemas import Accepted, TaskView
 from embedding_studio.tasks.service import Idempotency, Prepare, TaskService
 from embedding_studio.tasks.settings import TaskSettings
-from embedding_studio.tasks.sweeper import Sweeper
+from embedding_studio.tasks.sweeper import Chore, Sweeper
 
 __all__ = [
     "FINISHED",
     "Accepted",
+    "Chore",
     "FailedItem",
     "Handler",
     "Idempotency",

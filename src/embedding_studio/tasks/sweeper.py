@@ -48,10 +48,14 @@ class Sweeper:
             await self._service.send(task)
         return len(waiting)
 
-    async def run(self) -> None:
-        """Sweep until cancelled; whatever goes wrong is logged and outlived, for nobody else finds lost tasks."""
+    async def run(self, *of_role: Chore) -> None:
+        """Sweep until cancelled; whatever goes wrong is logged and outlived, for nobody else finds lost tasks.
+
+        Args:
+            of_role: Chores of this worker alone.
+        """
         while True:
-            for chore in (self.sweep, *self._chores):
+            for chore in (self.sweep, *self._chores, *of_role):
                 await self._do(chore)
             await asyncio.sleep(self._settings.sweep_every)
 

@@ -17,7 +17,7 @@ from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import Signal, open_broker
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Handler, Job
-from embedding_studio.worker.roles import ROLES, SIGNALS
+from embedding_studio.worker.roles import CHORES, ROLES, SIGNALS
 
 __all__ = ["run_worker"]
 
@@ -36,7 +36,7 @@ def run_worker(settings: Settings, role: str) -> None:
     settings.inference.threads = settings.inference.bulk_threads
     broker = open_broker(settings.redis)
     dramatiq.set_broker(broker)
-    with _event_loop() as loop, _services(settings, broker, loop) as container:
+    with _event_loop() as loop, _services(settings, broker, loop, role) as container:
         queues = _declare(broker, container, ROLES[role](container))
         if role in SIGNALS:
             queues |= _declare_signals(broker, SIGNALS[role](container))
@@ -67,11 +67,12 @@ def _event_loop() -> Iterator[EventLoopThread]:
 
 
 @contextmanager
-def _services(settings: Settings, broker: RedisBroker, loop: EventLoopThread) -> Iterator[Container]:
+def _services(settings: Settings, broker: RedisBroker, loop: EventLoopThread, role: str) -> Iterator[Container]:
     """The container, open on the loop, with the sweeper running."""
     opened = open_container(settings, broker=broker)
     container = loop.run_coroutine(opened.__aenter__())
-    sweeping = asyncio.run_coroutine_threadsafe(container.sweeper.run(), loop.loop)
+    chores = CHORES[role](container) if role in CHORES else ()
+    sweeping = asyncio.run_coroutine_threadsafe(container.sweeper.run(*chores), loop.loop)
     try:
         yield container
     finally:

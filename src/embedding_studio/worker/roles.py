@@ -1,16 +1,16 @@
 """Which role handles which jobs. A role loads only what it runs: torch belongs to `finetune` alone."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from embedding_studio.bootstrap import Container
 from embedding_studio.infra.jobs import Signal
-from embedding_studio.tasks import Handler, Job
+from embedding_studio.tasks import Chore, Handler, Job
 
 if TYPE_CHECKING:
     from embedding_studio.fine_tuning.championing import Championing
 
-__all__ = ["ROLES", "SIGNALS", "Role"]
+__all__ = ["CHORES", "ROLES", "SIGNALS", "Role"]
 
 Role = Callable[[Container], Mapping[Job, Handler]]
 """What a role does, given the services."""
@@ -116,6 +116,11 @@ SIGNALS: Mapping[str, Callable[[Container], Mapping[Signal, Callable[[str], Awai
     "improve": _improve_at_once,
 }
 """What a role does beside its tasks, on messages that are no tasks."""
+
+CHORES: Mapping[str, Callable[[Container], Sequence[Chore]]] = {
+    "improve": lambda container: [container.improvement.warm],
+}
+"""What a role does every few seconds, beside what all do."""
 
 ROLES: Mapping[str, Role] = {
     "finetune": _finetune,

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embedding_studio.improvement import Backlog, Directions, ImprovementService
+from embedding_studio.inference import EmbeddingService, Encoders
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.sdk import ClickMemory
+from studio import Studio
 
 from .conftest import FAR, ITEMS, NEAR, QUERY, Shop
 
@@ -253,3 +256,23 @@ async def test_without_protection_one_client_could(shop: Shop) -> None:
         assert (await shop.ids(limit=ITEMS)).index("i33") == 0
     finally:
         object.__setattr__(ranking, "adjuster", protected)
+
+
+async def test_encoders_are_read_before_the_first_click(studio: Studio, any_name: str) -> None:
+    container = studio.container
+    (encoder,) = {one.encoder.build() for one in [container.plugins.get("text")] if one.encoder}
+    encoders = Encoders(container.settings.inference)
+    embeddings = EmbeddingService(encoders=encoders, models=container.models, collections=container.collections)
+    improvement = ImprovementService(
+        memories=container.improvement._memories,
+        backlog=Backlog(),
+        sessions=container.improvement._sessions,
+        directions=Directions(embeddings=embeddings, items=container.items),
+        collections=container.collections,
+    )
+    await studio.create(any_name, "text")
+    assert encoder not in encoders._encoders._models
+    await improvement.warm()
+    assert encoder in encoders._encoders._models
+    encoders.close()
+    await studio.client.delete(f"/api/v1/collections/{any_name}")

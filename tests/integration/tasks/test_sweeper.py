@@ -69,7 +69,10 @@ async def test_what_is_worked_on_or_finished_is_left_alone(tasks: Tasks) -> None
 async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     tasks.settings = TaskSettings(sweep_every=0.01)
     sweeper, send = tasks.sweeper, JobQueue.send
-    sent = asyncio.Event()
+    sent, chore_done = asyncio.Event(), asyncio.Event()
+
+    async def chore() -> None:
+        chore_done.set()
 
     async def failing_once(*_: object, **__: object) -> None:  # in place of a coroutine
         monkeypatch.setattr(JobQueue, "send", note)
@@ -82,9 +85,10 @@ async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.
     task_id = await tasks.submit()
     await (await tasks.get(task_id)).set({"sent_at": None})
     monkeypatch.setattr(JobQueue, "send", failing_once)
-    running = asyncio.create_task(sweeper.run())
+    running = asyncio.create_task(sweeper.run(chore))
     async with asyncio.timeout(5):
         await sent.wait()
+        await chore_done.wait()
     while not running.done():  # Python 3.11's wait_for, which pymongo uses, may lose a cancellation
         running.cancel()
         await asyncio.wait([running], timeout=0.1)
