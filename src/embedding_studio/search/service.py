@@ -221,11 +221,26 @@ class SearchService:
         if len(head) == limit or window.is_all:
             shown = start.shown + len(head)
             more = len(head) == limit and (shown < len(window.candidates) or not window.is_all)
-            return head, window.total, replace(start, shown=shown) if more else None
+            following = replace(start, shown=shown) if more else None
+            return await self._shown(collection, window, head), window.total, following
         behind = window.query_behind(asked.query, start.after)
         hits = await self._retriever.page(collection, behind, limit=limit - len(head))
         candidates = [*head, *(window.behind(hit, way.mode, collection.metric) for hit in hits)]
-        return candidates, window.total, _following(start, candidates, limit)
+        following = _following(start, candidates, limit)
+        return await self._shown(collection, window, candidates), window.total, following
+
+    async def _shown(
+        self, collection: Collection, window: Window, candidates: Sequence[Candidate]
+    ) -> Sequence[Candidate]:
+        """The candidates of a page with their payloads; items that were deleted meanwhile are left out."""
+        if window.has_payloads:
+            return candidates
+        payloads = await self._items.payloads(collection, [one.hit.item_id for one in candidates])
+        return [
+            replace(one, hit=replace(one.hit, payload=payloads[one.hit.item_id]))
+            for one in candidates
+            if one.hit.item_id in payloads
+        ]
 
     async def _results(
         self, collection: Collection, request: SearchRequest, candidates: Sequence[Candidate], *, shown_before: int

@@ -29,6 +29,7 @@ class Window:
         is_all: Whether nothing that matches is behind them.
         total: How many items match in all.
         depth: How many candidates of each half it was made of.
+        has_payloads: Whether the candidates have theirs: of many of them most are not shown.
         recalled: What was remembered of the query, and is in the scores.
         scale: What a similarity behind the window counts; None: itself.
     """
@@ -37,6 +38,7 @@ class Window:
     is_all: bool
     total: Total
     depth: int
+    has_payloads: bool = True
     scale: Scale | None = None
     recalled: Recalled = NOTHING
 
@@ -71,6 +73,8 @@ class Windows:
 
         What is adjusted is as deep as the plan allows, so that items can rise and sink whatever the page's limit is.
         """
+        has_payloads = bool(way.rankers) or (way.mode != "hybrid" and recalling is None)
+        asked = replace(asked, query=replace(asked.query, payloads=has_payloads))
         if recalling is None:
             return await self._ranked(way, await self._of(collection, way, asked, depth))
         window, recalled = await together(self._of(collection, way, asked, max(depth, way.depth)), recalling)
@@ -142,7 +146,8 @@ class Windows:
             hits, total = await together(
                 self._retriever.page(collection, query, limit=depth), self._retriever.total(collection, query)
             )
-        return Window([unfused(hit, way.mode, collection.metric) for hit in hits], len(hits) < depth, total, depth)
+        candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]
+        return Window(candidates, len(hits) < depth, total, depth, query.payloads)
 
     async def _of_both(self, collection: Collection, way: Plan, query: Query, matches: Matches, depth: int) -> Window:
         (near, total), matching = await together(
@@ -150,7 +155,8 @@ class Windows:
             self._matching(collection, query, matches, depth),
         )
         candidates = fuse(way.fusion, near, matching, metric=collection.metric, depth=depth)
-        return Window(candidates, len(near) < depth, total, depth, scale_behind(way.fusion, near, collection.metric))
+        scale = scale_behind(way.fusion, near, collection.metric)
+        return Window(candidates, len(near) < depth, total, depth, query.payloads, scale)
 
     async def _matching(self, collection: Collection, query: Query, matches: Matches, depth: int) -> list[Hit]:
         """The best matches of the words that are not too far from the query's vector."""

@@ -160,6 +160,13 @@ class ItemStore:
             content_hash=(parts[0]["content_hash"] or "") if parts else "",
         )
 
+    async def payloads(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The payload of each item that exists."""
+        rows = await self._pool.fetch(
+            f"SELECT id, payload FROM {items_table(collection.id)} WHERE id = ANY($1)", list(item_ids)
+        )
+        return {row["id"]: row["payload"] for row in rows}
+
     async def vectors(
         self, collection: Collection, item_ids: Sequence[str], *, version: int | None = None
     ) -> dict[str, Vector]:

@@ -56,12 +56,15 @@ async def _nearest_of_all(
     await set_for_session(connection, "plan_cache_mode", "auto")
     parameters = Parameters()
     vector = parameters.bind(query.vector)
-    rows = await connection.fetch(
-        f"SELECT n.*, i.payload::text AS payload FROM (SELECT p.item_id, p.part_no,"
-        f" {exact_distance(collection, vector)} AS distance FROM {parts_of(collection)} p"
+    near = (
+        f"SELECT p.item_id, p.part_no, {exact_distance(collection, vector)} AS distance FROM {parts_of(collection)} p"
         f" {where_all(by_id(query, 'p.item_id', parameters))}"
-        f" ORDER BY {approximate_distance(collection, vector)} LIMIT {parts:d}) n"
-        f" JOIN {items_table(collection.id)} i ON i.id = n.item_id ORDER BY n.distance, n.item_id, n.part_no",
+        f" ORDER BY {approximate_distance(collection, vector)} LIMIT {parts:d}"
+    )
+    of_items = f" JOIN {items_table(collection.id)} i ON i.id = n.item_id" if query.payloads else ""
+    payload = "i.payload::text" if query.payloads else "'{}'"
+    rows = await connection.fetch(
+        f"SELECT n.*, {payload} AS payload FROM ({near}) n{of_items} ORDER BY n.distance, n.item_id, n.part_no",
         *parameters.values,
     )
     hits: dict[str, Hit] = {}

@@ -21,6 +21,7 @@ from embedding_studio.vector_store.statements import (
     parts_of,
     plan_anew,
     where_all,
+    with_payloads,
     within_distance,
 )
 from embedding_studio.vector_store.tables import items_table
@@ -220,10 +221,9 @@ def _page(query: Query, parameters: Parameters, limit: int, *, best: str, items:
     if query.after is not None:
         distance, item_id = (parameters.bind(bound) for bound in query.after[1:])
         behind = [f"(b.distance, b.item_id) > ({distance}::float8, {item_id}::text)"]
+    page = f"(SELECT * FROM ({best}) b {where_all(behind)} ORDER BY b.distance, b.item_id LIMIT {limit:d})"
     return (
-        "SELECT b.*, i.payload, NULL::jsonb AS keys FROM"
-        f" (SELECT * FROM ({best}) b {where_all(behind)} ORDER BY b.distance, b.item_id LIMIT {limit:d}) b"
-        f" JOIN {items} i ON i.id = b.item_id ORDER BY b.distance, b.item_id"
+        f"SELECT b.*, NULL::jsonb AS keys FROM ({with_payloads(query, page, items)}) b ORDER BY b.distance, b.item_id"
     )
 
 

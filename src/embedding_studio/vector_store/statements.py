@@ -23,6 +23,7 @@ __all__ = [
     "parts_of",
     "plan_anew",
     "where_all",
+    "with_payloads",
     "within_distance",
 ]
 
@@ -38,6 +39,7 @@ class Query:
         only: Ids that alone may be found; None: any.
         excluded: Ids that must not be found.
         after: Sort values, distance and id of the last hit of the page before.
+        payloads: Whether hits come with theirs, which cost more than all else of a hit; if not, with empty ones.
     """
 
     vector: Vector | None = None
@@ -48,6 +50,7 @@ class Query:
     excluded: Sequence[str] = ()
     sort: tuple[SortKey, ...] = ()
     after: tuple[Sequence[Any], float, str] | None = None
+    payloads: bool = True
 
 
 async def plan_anew(connection: Connection, query: Query) -> None:
@@ -64,11 +67,18 @@ def page_head(
     return (
         f"near AS MATERIALIZED ({near}), best AS MATERIALIZED ({best_parts('near')}),"
         f" page AS (SELECT * FROM best b {where_all(conditions)} ORDER BY b.distance, b.item_id LIMIT {limit:d})"
-        f" SELECT counted.*, page.*, i.payload, NULL::jsonb AS keys FROM (SELECT {counted}"
+        f" SELECT counted.*, page.*, NULL::jsonb AS keys FROM (SELECT {counted}"
         " (SELECT count(*) FROM near) AS parts, (SELECT count(*) FROM best) AS items) counted"
-        f" LEFT JOIN (page JOIN {items_table(collection.id)} i ON i.id = page.item_id) ON true"
+        f" LEFT JOIN ({with_payloads(query, 'page', items_table(collection.id))}) page ON true"
         " ORDER BY page.distance, page.item_id"
     )
+
+
+def with_payloads(query: Query, hits: str, items: str) -> str:
+    """The hits of a relation with what the query wants of their payloads."""
+    if not query.payloads:
+        return f"SELECT b.*, NULL::jsonb AS payload FROM {hits} b"
+    return f"SELECT b.*, i.payload FROM {hits} b JOIN {items} i ON i.id = b.item_id"
 
 
 def best_parts(relation: str) -> str:
@@ -115,4 +125,4 @@ def hits_of(rows: Sequence[Record]) -> list[Hit]:
 
 def hit_of(row: Record) -> Hit:
     """The hit of a row."""
-    return Hit(row["item_id"], row["part_no"], row["distance"], row["payload"], tuple(row["keys"] or ()))
+    return Hit(row["item_id"], row["part_no"], row["distance"], row["payload"] or {}, tuple(row["keys"] or ()))
