@@ -24,7 +24,7 @@ _SPACES: Mapping[OneTrack, Mapping[str, tuple[float, ...]]] = {
         "rank": (8, 32, 64),
     },
     "query_encoder": {
-        "learning_rate": (1e-5, 2e-5, 5e-5, 1e-4),
+        "learning_rate": (2e-5, 5e-5, 1e-4, 2e-4),
         "anchor": (0.3, 1.0, 3.0),
         "scale": (10.0, 20.0, 40.0),
     },

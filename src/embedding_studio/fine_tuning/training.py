@@ -16,7 +16,7 @@ from embedding_studio.fine_tuning.materials import Materials, MaterialsReader
 from embedding_studio.fine_tuning.tracks import EncoderTrack, OneTrack
 from embedding_studio.inference import ModelService, NewEncoder, QueryAdapter
 from embedding_studio.ml.adapter import AdapterConfig, AdapterData, train_adapter
-from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
+from embedding_studio.ml.job import LEARNING_RATES, EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.ranking import ndcg_by_query
 from embedding_studio.sdk import LearningRecipe
 
@@ -171,7 +171,7 @@ class EncoderTrainer:
             UnavailableError: It died, or a model cannot be loaded now.
         """
         bounds = {"threads": self._threads, "memory": self._memory, "seconds": seconds}
-        config = _config(EncoderConfig, {**params, **bounds}, share)
+        config = _config(EncoderConfig, {"learning_rate": LEARNING_RATES[track], **params, **bounds}, share)
         started = time.monotonic()
         job = await self._job(track, materials, config, recipe, folder)
         data = await self._data(track, materials, recipe)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from embedding_studio.ml.pairs import Pairs
 
 __all__ = [
+    "LEARNING_RATES",
     "EncoderConfig",
     "EncoderData",
     "EncoderJob",
@@ -27,6 +29,16 @@ __all__ = [
 Floats = npt.NDArray[np.float32]
 
 _PAIRS = ("train", "dev", "dev_shown")
+
+LEARNING_RATES: Mapping[Literal["query_encoder", "both_encoders"], float] = MappingProxyType(
+    {"query_encoder": 1e-4, "both_encoders": 2e-5}
+)
+"""By track, where nothing else is asked for.
+
+In three epochs on 710 judged pairs of SciFact, with a batch's items as negatives, queries gained -.000 nDCG@10 at 2e-5
+and +.018 at 1e-4, on 269 queries left out. Where both sides move (one epoch, titles alone), 1e-4 moved queries four
+times as far as 2e-5 and gained no more: +.002 and +.004.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,8 @@ class LossPart(Protocol):
 class InBatchSoftmax:
     """Every pair against the other items of its batch, each weighted by what users said of it.
 
-    Other clicked items of the same query are no negatives.
+    Other clicked items of the same query are no negatives. Where items are not encoded, those of other batches are
+    negatives too.
 
     Attributes:
         scale: Of the cosines: one over the temperature.

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from embedding_studio.fine_tuning.search import MOST_CONFIGURATIONS, halve, proposals
+from embedding_studio.fine_tuning.tracks import EncoderTrack
+from embedding_studio.ml.job import LEARNING_RATES
 
 pytestmark = pytest.mark.anyio
 
@@ -60,3 +62,9 @@ async def test_of_two_that_are_equally_good_the_earlier_goes_on() -> None:
 
     best = await halve([{"n": 1}, {"n": 2}, {"n": 3}], train, value=lambda _: 0.5)
     assert best == {"n": 1}
+
+
+@pytest.mark.parametrize("track", LEARNING_RATES)
+def test_a_tracks_own_learning_rate_is_in_the_middle_of_those_that_are_tried(track: EncoderTrack) -> None:
+    drawn = [config["learning_rate"] for config in proposals(track, 12, winners=[], asked={}, seed=0)[1:]]
+    assert min(drawn) < LEARNING_RATES[track] < max(drawn)

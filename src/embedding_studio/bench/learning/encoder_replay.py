@@ -1,10 +1,10 @@
 """Training encoders on a judged set as the product does, and ranking the whole set by them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from embedding_studio.bench.learning.replay import NO_PAIRS, Replay, balanced
 from embedding_studio.bench.learning.vectors import encoded
 from embedding_studio.inference import OnnxEncoder
 from embedding_studio.ml.encoder_training import train_encoder
-from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
+from embedding_studio.ml.job import LEARNING_RATES, EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.sdk import EncoderSource, Learning
 
@@ -34,14 +34,14 @@ class EncoderReplay:
         items: Texts of all items, in the order of the set.
         source: The base.
         work: Folder of what is gone after each training; made already.
-        config: How; the seed is given with the pairs.
+        settings: What differs from the track's defaults.
     """
 
     replay: Replay
     items: Sequence[str]
     source: EncoderSource
     work: Path
-    config: EncoderConfig = field(default_factory=EncoderConfig)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def gain(self, track: EncoderTrack, pairs: Pairs, *, seed: int) -> Gains:
         """What the exported encoder gains in nDCG@10 by test query; nothing where there are no pairs."""
@@ -61,7 +61,7 @@ class EncoderReplay:
             source=self.source.model,
             query_prompt=self.source.query_prompt,
             item_prompt=self.source.item_prompt,
-            config=replace(self.config, seed=seed),
+            config=EncoderConfig(**{"learning_rate": LEARNING_RATES[track], **self.settings, "seed": seed}),
             loss=recipe.loss,
             sampler=recipe.sampler,
         )

@@ -45,11 +45,13 @@ class _Learnt:
 async def measure_scifact_encoders(stage: Stage) -> Findings:
     """The gain in nDCG@10 on the test queries, by track and by what it trains on."""
     replay = read_replay(stage)
-    learnt: dict[str, dict[str, _Learnt]] = {}
-    for track, train in _tracks(stage, replay).items():
-        for name, pairs in _labels(replay).items():
-            stage.say(f"{track} from {len(pairs)} pairs, {name}")
-            learnt.setdefault(track, {})[name] = await asyncio.to_thread(_learnt, train, pairs)
+    tracks = _tracks(stage, replay)
+    learnt: dict[str, dict[str, _Learnt]] = {track: {} for track in tracks}
+    for name, pairs in _labels(replay).items():
+        for track, train in tracks.items():
+            stage.say(f"{track} from {name}, {len(pairs)} pairs")
+            learnt[track][name] = one = await asyncio.to_thread(_learnt, train, pairs)
+            stage.say(f"{one.gain.mean:+.4f}, {_note(one)}")
     return Findings([seen(_NAME, "base_ndcg@10", replay.base_mean), *_figures(learnt)], [_chart(learnt)])
 
 

@@ -4,7 +4,6 @@ import pytest
 from embedding_studio.bench.learning.encoder_replay import EncoderReplay, EncoderTrack
 from embedding_studio.bench.learning.replay import NO_PAIRS, Replay
 from embedding_studio.bench.learning.vectors import JudgedVectors
-from embedding_studio.ml.job import EncoderConfig
 from embedding_studio.ml.sources import load_model
 from embedding_studio.sdk import SentenceEncoder
 from embedding_studio.simulation.judged import JudgedSet
@@ -32,9 +31,9 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> EncoderReplay:
     vectors = [
         np.asarray(encoder.encode(texts, normalize_embeddings=True), np.float32) for texts in ([*QUERIES], ITEMS)
     ]
-    config = EncoderConfig(epochs=8, batch_size=8, learning_rate=1e-2, anchor=0.0)
+    settings = {"epochs": 8, "batch_size": 8, "learning_rate": 1e-2, "anchor": 0.0}
     replay = Replay.of(judged, JudgedVectors(*vectors), shown=10)
-    return EncoderReplay(replay, ITEMS, SentenceEncoder(model).build(), folder, config)
+    return EncoderReplay(replay, ITEMS, SentenceEncoder(model).build(), folder, settings)
 
 
 @pytest.mark.parametrize("track", ["query_encoder", "both_encoders"])
