@@ -43,6 +43,9 @@ async def pages(studio: Studio, name: str, limit: int, **fields: Any) -> list[di
         assert [one["position"] for one in page["results"]] == list(
             range(len(found) + 1, len(found) + len(page["results"]) + 1)
         )
+        assert [one["payload"]["title"] for one in page["results"]] == [
+            TITLES[int(one["id"][1:])] for one in page["results"]
+        ]
         found += page["results"]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -152,3 +155,20 @@ async def test_ranks_may_be_fused_instead_of_scores(studio: Studio, any_name: st
         0.0,
         *(1 / (1 + rank) for rank in range(1, 10)),
     }
+
+
+async def test_what_is_deleted_before_it_is_shown_is_left_out(
+    studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = studio.container.searches._items
+    query = {"vector": VECTORS[0].tolist(), "text": "oak lamp"}
+    (first, *others) = [one["id"] for one in (await studio.search(shelf, query=query, limit=5))["results"]]
+    read = type(items).payloads
+
+    async def without_the_first(itself: Any, *args: Any) -> dict[str, dict[str, Any]]:
+        return {item: payload for item, payload in (await read(itself, *args)).items() if item != first}
+
+    monkeypatch.setattr(type(items), "payloads", without_the_first)
+    page = await studio.search(shelf, query=query, limit=5)
+    assert [one["id"] for one in page["results"]] == others
+    assert page["next_cursor"]
