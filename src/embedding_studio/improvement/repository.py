@@ -16,7 +16,7 @@ from embedding_studio.vector_store import Collection
 
 __all__ = ["LOOKUP_SETTINGS", "Memory", "MemoryRepository", "Pairs"]
 
-LOOKUP_SETTINGS: Mapping[str, str] = {"hnsw.ef_search": f"{2 * NEAREST:d}", "plan_cache_mode": "force_generic_plan"}
+LOOKUP_SETTINGS: Mapping[str, str] = {"hnsw.ef_search": f"{NEAREST:d}", "plan_cache_mode": "force_generic_plan"}
 """Of connections that look up what is near: one statement, whose plan is the same for all values."""
 
 Pairs = set[tuple[int, str]]

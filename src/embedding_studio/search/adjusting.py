@@ -111,18 +111,24 @@ def adjusted(
 
 def _share(scores: Sequence[float], rank: int, remembered: Remembered, adjuster: ClickMemory) -> float:
     """What the candidate of a rank gains; `scores` are those of all with their signs turned, so that they rise."""
-    gain, places = adjuster.gain(remembered), adjuster.places
+    own, gain, places = scores[rank], adjuster.gain(remembered), adjuster.places
+
+    def place_with(gained: float) -> int:
+        return bisect_left(scores, own - gained) - (gained < 0)
+
     if places is None or not remembered.voices:
         return gain
-    own = scores[rank]
-    others = [*scores[:rank], *scores[rank + 1 :]]
-    gains = adjuster.gains(remembered)
-    if abs(bisect_left(others, own - gain) - bisect_left(others, own - gains[0])) <= places:
+    wanted, alone = place_with(gain), place_with(adjuster.boost(remembered.own_up, remembered.own_down))
+    if abs(wanted - alone) <= places:
         return gain
-    place, *further = [bisect_left(others, own - one) for one in gains]
-    for wanted in further:
-        place = min(max(wanted, place - places), place + places)
-    return gain if place == wanted else min(max(gains), max(min(gains), own - _between(others, place)))
+    gains = adjuster.gains(remembered)
+    place = place_with(gains[0])
+    for heard in gains[1:]:
+        place = min(max(place_with(heard), place - places), place + places)
+    if place == wanted:
+        return gain
+    others = [*scores[:rank], *scores[rank + 1 :]]
+    return min(max(gains), max(min(gains), own - _between(others, place)))
 
 
 def _between(others: Sequence[float], place: int) -> float:

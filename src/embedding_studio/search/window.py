@@ -17,6 +17,9 @@ from embedding_studio.vector_store import Collection, Hit, Matches, Query, Total
 
 __all__ = ["Window", "Windows", "unfused"]
 
+_ADJUSTED = 50
+"""Candidates that rise and sink, at least, if the plan allows as many."""
+
 _UNITED = 50
 """Items that are found because they are remembered, at most: those that gain the most."""
 
@@ -71,13 +74,14 @@ class Windows:
     ) -> Window:
         """The first `depth` candidates of each half, fused, ranked, and adjusted by what is remembered.
 
-        What is adjusted is as deep as the plan allows, so that items can rise and sink whatever the page's limit is.
+        What is adjusted is so deep that items can rise and sink whatever the page's limit is.
         """
         has_payloads = bool(way.rankers) or (way.mode != "hybrid" and recalling is None)
         asked = replace(asked, query=replace(asked.query, payloads=has_payloads))
         if recalling is None:
             return await self._ranked(way, await self._of(collection, way, asked, depth))
-        window, recalled = await together(self._of(collection, way, asked, max(depth, way.depth)), recalling)
+        deep = max(depth, min(way.depth, _ADJUSTED))
+        window, recalled = await together(self._of(collection, way, asked, deep), recalling)
         if not recalled.known or way.adjuster is None:
             return await self._ranked(way, _first(window, depth))
         gains = {item: way.adjuster.gain(one) for item, one in recalled.known.items()}
