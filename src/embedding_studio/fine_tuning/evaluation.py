@@ -84,7 +84,7 @@ class Evaluator:
 
     async def texts(self, collection: Collection, groups: Sequence[Group]) -> list[str]:
         """What of each query is embedded."""
-        return [await self._searches.embedded_text(collection, group.text) for group in groups]
+        return await self._searches.embedded_texts(collection, [group.text for group in groups])
 
     async def replay(
         self,

@@ -11,6 +11,7 @@ from embedding_studio.fine_tuning.dataset import Dataset
 from embedding_studio.inference import EmbeddingService, ServedModel
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.ml.pairs import Pairs
+from embedding_studio.search import SearchService
 from embedding_studio.upsertion import NewItem, PreparedItem, Preparers, StagedItem
 from embedding_studio.vector_store import Collection, ItemStore
 
@@ -32,7 +33,7 @@ class Materials:
         collection: Whose they are.
         version: The version that training begins from.
         start: How that version makes vectors.
-        queries: Texts.
+        queries: Texts, as they are embedded when somebody searches.
         plain: Of the queries before an adapter, float32 (queries, dimensions).
         begun: Of the queries as the version makes them, float32 (queries, dimensions).
         items: Ids.
@@ -66,7 +67,10 @@ class Materials:
 class MaterialsReader:
     """Queries are encoded once; items are read."""
 
-    def __init__(self, *, embeddings: EmbeddingService, items: ItemStore, preparers: Preparers) -> None:
+    def __init__(
+        self, *, searches: SearchService, embeddings: EmbeddingService, items: ItemStore, preparers: Preparers
+    ) -> None:
+        self._searches = searches
         self._embeddings = embeddings
         self._items = items
         self._preparers = preparers
@@ -85,7 +89,7 @@ class MaterialsReader:
         """
         start = await self._embeddings.model(collection, version)
         keys = [*dataset.splits["train"], *dataset.splits["dev"]]
-        texts = [dataset.groups[key].text for key in keys]
+        texts = await self._searches.embedded_texts(collection, [dataset.groups[key].text for key in keys])
         plain = await self._embeddings.embed_queries(start.without_adapter, texts)
         shown = {item for key in dataset.splits["dev"] for item in dataset.groups[key].shown}
         wanted = sorted(shown.union(dataset.items("train"), dataset.items("dev")))

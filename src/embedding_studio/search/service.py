@@ -153,10 +153,10 @@ class SearchService:
         every = [*found, *(hit.item_id for hit in passing if hit.item_id not in known)]
         return Order(tuple(found[:limit]), tuple(item for item in every if item in wanted))
 
-    async def embedded_text(self, collection: Collection, text: str) -> str:
-        """What of a query in words is embedded: what the collection's processors make of it."""
-        way = await plan(collection, self._collections.plugin_of(collection), SearchRequest(text=text))
-        return way.text or text
+    async def embedded_texts(self, collection: Collection, texts: Sequence[str]) -> list[str]:
+        """What of queries in words is embedded: what the collection's processors make of each."""
+        plugin = self._collections.plugin_of(collection)
+        return [(await plan(collection, plugin, SearchRequest(text=text))).text or text for text in texts]
 
     async def _order(self, collection: Collection, way: Plan, asked: Asked, limit: int, among: Sequence[str]) -> Order:
         """The first items of all, and the order of some, by the index."""

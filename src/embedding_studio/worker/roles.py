@@ -45,7 +45,12 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
     from embedding_studio.fine_tuning.training import AdapterTrainer, EncoderTrainer
 
     settings, threads = container.settings.fine_tuning, container.settings.inference.bulk_threads
-    reader = MaterialsReader(embeddings=container.embeddings, items=container.items, preparers=container.preparers)
+    reader = MaterialsReader(
+        searches=container.searches,
+        embeddings=container.embeddings,
+        items=container.items,
+        preparers=container.preparers,
+    )
     championing = _championing(container)
     return handlers(
         FineTuner(

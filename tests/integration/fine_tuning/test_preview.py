@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedding_studio.fine_tuning.dataset import Group
+from embedding_studio.fine_tuning import judge
+from embedding_studio.fine_tuning.dataset import Dataset, Group
 from embedding_studio.fine_tuning.evaluation import Evaluator, Ranked
 from embedding_studio.fine_tuning.materials import MaterialsReader
 from embedding_studio.fine_tuning.preview import Previewer
+from embedding_studio.fine_tuning.splits import Split
 from embedding_studio.inference import QueryAdapter
 from embedding_studio.vector_store import Collection
 from studio import Studio
@@ -82,7 +84,7 @@ async def preview(
     container = studio.container
     previewer = Previewer(
         searches=container.searches,
-        reader=MaterialsReader(embeddings=container.embeddings, items=container.items, preparers=container.preparers),
+        reader=reader_of(studio),
         items=container.items,
         collections=container.collections,
         threads=1,
@@ -98,6 +100,16 @@ async def preview(
 async def embedded(studio: Studio, collection: Collection, asked: Sequence[Group]) -> tuple[list[str], Floats]:
     texts = await evaluator(studio).texts(collection, asked)
     return texts, await studio.container.embeddings.embed(collection, texts, "query")
+
+
+def reader_of(studio: Studio) -> MaterialsReader:
+    container = studio.container
+    return MaterialsReader(
+        searches=container.searches,
+        embeddings=container.embeddings,
+        items=container.items,
+        preparers=container.preparers,
+    )
 
 
 def evaluator(studio: Studio) -> Evaluator:
@@ -134,3 +146,16 @@ async def test_of_a_large_collection_a_sample_competes(studio: Studio, shops: Sh
     assert set(before[1].found) == pool
     everything = await evaluator(studio).rank(collection, asked, (await embedded(studio, collection, asked))[1])
     assert [set(one.shown) for one in before] == [set(one.shown) for one in everything]
+
+
+async def test_queries_are_trained_on_as_searches_embed_them(studio: Studio, shops: Shops) -> None:
+    collection = shops["hybrid"]
+    wanted = {"red-sofa": 1.0}
+    asked = {str(number): Group(query, wanted, {}, tuple(wanted)) for number, query in enumerate(QUERIES)}
+    splits: dict[Split, Sequence[str]] = {"train": sorted(asked), "dev": [], "gate": []}
+    dataset = Dataset(0, judge([]), asked, splits, {}, 0)
+    materials = await reader_of(studio).read(collection, dataset, collection.model_version)
+    texts, vectors = await embedded(studio, collection, list(asked.values()))
+    assert list(materials.queries) == texts
+    assert texts != QUERIES
+    assert materials.plain == pytest.approx(vectors, abs=1e-5)
