@@ -171,9 +171,9 @@ class MemoryRepository:
         revision: int | None,
     ) -> tuple[int, dict[str, Remembered]]:
         """The revision, and what is known of items near the vector, which has length 1."""
-        statement = near(memory_id, len(vector), as_of_revision=revision is not None)
+        statement = near(memory_id, len(vector), users=settings.users, as_of_revision=revision is not None)
         half_life_s = settings.half_life_days * 86_400
-        values = (vector, user_id, at, settings.threshold, half_life_s, settings.users, settings.voice)
+        values = (vector, user_id, at, settings.threshold, half_life_s, settings.voice)
         rows = await self._lookups.fetch(statement, *values, *(() if revision is None else (revision,)))
         return (rows[0]["revision"] if rows else 0), {row["item_id"]: _remembered(row) for row in rows}
 

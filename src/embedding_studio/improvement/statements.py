@@ -25,17 +25,17 @@ def table_of_clicks(memory: int) -> str:
     return f'"memory_clicks_{memory:d}"'
 
 
-def near(memory: int, dimensions: int, *, as_of_revision: bool) -> str:
-    """The strengths of items after queries near a vector, and the memory's revision.
+def near(memory: int, dimensions: int, *, users: int, as_of_revision: bool) -> str:
+    """What is known of items after queries near a vector, and the memory's revision.
 
-    Parameters: $1 the vector, of length 1, $2 who asks, $3 now, $4 the threshold, $5 half-life in seconds, $6 users
-    that it takes, of whom the strongest but one do not count, $7 what one user adds at most, and $8 the revision to
-    look at, if it is not the last. A row counts for those who are not its user as long as it speaks for its user.
+    Parameters: $1 the vector, of length 1, $2 who asks, $3 now, $4 the threshold, $5 half-life in seconds, $6 what one
+    user adds at most, and $7 the revision to look at, if it is not the last. A row counts for those who are not its
+    user as long as it speaks for its user. Of an item's users the strongest `users` - 1 do not count.
     """
     queries, clicks = table_of_queries(memory), table_of_clicks(memory)
     asked = f"$1::vector::halfvec({dimensions:d})"
-    known = "c.revision <= $8::bigint" if as_of_revision else "true"
-    speaks = "(c.silenced IS NULL OR c.silenced > $8::bigint)" if as_of_revision else "c.silenced IS NULL"
+    known = "c.revision <= $7::bigint" if as_of_revision else "true"
+    speaks = "(c.silenced IS NULL OR c.silenced > $7::bigint)" if as_of_revision else "c.silenced IS NULL"
     return f"""
         WITH near AS MATERIALIZED (
             SELECT id, 1 - (embedding <=> {asked}) AS cosine FROM {queries} ORDER BY embedding <=> {asked}
@@ -59,23 +59,33 @@ def near(memory: int, dimensions: int, *, as_of_revision: bool) -> str:
         ), sums AS (
             SELECT item_id, own, sum(greatest(units, 0)) AS up, sum(greatest(-units, 0)) AS down FROM term
             GROUP BY item_id, user_id, own
-        ), voice AS (
-            SELECT *, $7::float8 * {_UNITS!r}::float8 AS most,
-                NOT own AND row_number() OVER (PARTITION BY item_id, own ORDER BY up DESC) >= $6::int AS ups,
-                NOT own AND row_number() OVER (PARTITION BY item_id, own ORDER BY down DESC) >= $6::int AS downs
-            FROM sums
         ), strength AS (
             SELECT item_id,
                 coalesce(sum(up) FILTER (WHERE own), 0) / {_UNITS!r}::float8 AS own_up,
                 coalesce(sum(down) FILTER (WHERE own), 0) / {_UNITS!r}::float8 AS own_down,
-                coalesce(sum(least(up, most)) FILTER (WHERE ups), 0) / {_UNITS!r}::float8 AS up,
-                coalesce(sum(least(down, most)) FILTER (WHERE downs), 0) / {_UNITS!r}::float8 AS down,
-                count(*) FILTER (WHERE ups AND up > 0) + count(*) FILTER (WHERE downs AND down > 0) AS voices
-            FROM voice GROUP BY item_id
+                {_of_others("up", users)} / {_UNITS!r}::float8 AS up,
+                {_of_others("down", users)} / {_UNITS!r}::float8 AS down,
+                {_voices("up", users)} + {_voices("down", users)} AS voices
+            FROM sums GROUP BY item_id
         )
         SELECT (SELECT revision FROM memories WHERE id = {memory:d}) AS revision, strength.*
         FROM strength WHERE own_up > 0 OR own_down > 0 OR voices > 0
     """
+
+
+def _of_others(column: str, users: int) -> str:
+    """The sum of other users' voices without the strongest `users` - 1: where that is one, no voices are sorted."""
+    voice = f"least({column}, $6::float8 * {_UNITS!r}::float8)"
+    if users > 2:  # noqa: PLR2004  # the strongest two, or more
+        voices = f"unnest(array_agg({voice}) FILTER (WHERE NOT own)) AS voice"
+        weaker = f"SELECT voice FROM {voices} ORDER BY voice DESC OFFSET {users - 1:d}"
+        return f"coalesce((SELECT sum(voice) FROM ({weaker}) weaker), 0)"
+    strongest = f" - max({voice}) FILTER (WHERE NOT own)" if users == 2 else ""  # noqa: PLR2004  # the strongest
+    return f"coalesce(sum({voice}) FILTER (WHERE NOT own){strongest}, 0)"
+
+
+def _voices(column: str, users: int) -> str:
+    return f"greatest(0, count(*) FILTER (WHERE NOT own AND {column} > 0) - {max(0, users - 1):d})"
 
 
 def silence(memory: int) -> str:

@@ -81,7 +81,7 @@ async def near(shop: Shop, user: str | None = None, settings: ClickMemory = MEMO
     return found
 
 
-def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, Remembered]:
+def expected(clicks: Sequence[NewClicks], user: str | None, users: int) -> dict[str, Remembered]:
     """The rule, written down once more."""
     latest: dict[tuple[str, str, str | None], tuple[datetime, str, float]] = {}
     terms: dict[str, dict[str, list[float]]] = {}
@@ -106,29 +106,28 @@ def expected(clicks: Sequence[NewClicks], user: str | None) -> dict[str, Remembe
     for (_, item, who), (_, _, value) in latest.items():
         if who is not None and who != user:
             terms.setdefault(item, {}).setdefault(who, []).append(value)
-    known = {item: _remembered(terms.get(item, {}), own.get(item, [])) for item in {*terms, *own}}
+    known = {item: _remembered(terms.get(item, {}), own.get(item, []), users) for item in {*terms, *own}}
     return {item: one for item, one in known.items() if one.own_up or one.own_down or one.voices}
 
 
-def _remembered(terms: dict[str, list[float]], own: list[float]) -> Remembered:
-    up, down = _voices(1, terms), _voices(-1, terms)
+def _remembered(terms: dict[str, list[float]], own: list[float], users: int) -> Remembered:
+    up, down = (_voices(sign, terms)[max(0, users - 1) :] for sign in (1, -1))
     own_up, own_down = (sum(max(0.0, sign * one) for one in own) for sign in (1, -1))
     return Remembered(own_up, own_down, sum(up), sum(down), len(up) + len(down))
 
 
 def _voices(sign: int, terms: dict[str, list[float]]) -> list[float]:
     sums = [sum(max(0.0, sign * one) for one in values) for values in terms.values()]
-    voices = sorted((min(MEMORY.voice, one) for one in sums if one), reverse=True)
-    return voices[MEMORY.users - 1 :]
+    return sorted((min(MEMORY.voice, one) for one in sums if one), reverse=True)
 
 
-@given(all_rows=rows, user=st.sampled_from([None, "ann", "eve"]))
-@any_rows
-async def test_strengths_are_those_of_the_rule(shop: Shop, all_rows: list[Row], user: str | None) -> None:
+@given(all_rows=rows, user=st.sampled_from([None, "ann", "eve"]), users=st.integers(0, 4))
+@hypothesis_settings(any_rows, max_examples=40)
+async def test_strengths_are_those_of_the_rule(shop: Shop, all_rows: list[Row], user: str | None, users: int) -> None:
     await clear(shop)
     clicks = [said(number, row) for number, row in enumerate(all_rows)]
     await write(shop, clicks)
-    found, wanted = await near(shop, user), expected(clicks, user)
+    found, wanted = await near(shop, user, ClickMemory(users=users)), expected(clicks, user, users)
     assert found.keys() == wanted.keys()
     for item, remembered in found.items():
         assert astuple(remembered) == pytest.approx(astuple(wanted[item]), abs=2e-3)  # halves against floats
