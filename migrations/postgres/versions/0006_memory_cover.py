@@ -1,4 +1,7 @@
-"""What a search reads of the click memory lies together: an index holds the rows that speak, query by query."""
+"""What a search reads of the click memory lies together: an index holds the rows that speak, query by query.
+
+And a memory knows whether it has learned what was taught while another encoder served.
+"""
 
 from alembic import op
 
@@ -13,9 +16,11 @@ _PLAIN = "'CREATE INDEX ON %I (query_id, silenced)', {clicks}"
 
 def upgrade() -> None:
     _replace(_COVER, dropped="query_id_silenced")
+    op.execute("ALTER TABLE memories ADD COLUMN is_whole boolean NOT NULL DEFAULT false")
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE memories DROP COLUMN is_whole")
     _replace(_PLAIN, dropped="query_id_item_id_user_id_weight_at_revision")
 
 

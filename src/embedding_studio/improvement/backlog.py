@@ -15,13 +15,13 @@ class Backlog:
     """Which sessions are to be learned: the truth behind the messages, which may be lost or come twice."""
 
     async def add(self, collection: str, session_ids: Sequence[str], at: datetime) -> None:
-        """Note sessions that have new events."""
+        """Note sessions that have new events, or that are to be learned once more after all that do."""
         stamp = new_id()
         await Unlearned.get_pymongo_collection().bulk_write(
             [
                 UpdateOne(
                     {"_id": session_id},
-                    {"$set": {"stamp": stamp, "collection": collection}, "$setOnInsert": {"at": at}},
+                    {"$set": {"stamp": stamp, "collection": collection}, "$min": {"at": at}},
                     upsert=True,
                 )
                 for session_id in session_ids

@@ -143,6 +143,19 @@ class MemoryRepository:
                 return int(made)
         return (await self.find(collection)).get((encoder, dimensions))
 
+    async def is_whole(self, memory_id: int) -> bool:
+        """Whether it has learned what was taught while another encoder served."""
+        return bool(await self._pool.fetchval("SELECT is_whole FROM memories WHERE id = $1", memory_id))
+
+    async def note_whole(self, collection: Collection, encoder: str, dimensions: int) -> None:
+        """Note that the memory of an encoder, if there is one, has learned that."""
+        await self._pool.execute(
+            "UPDATE memories SET is_whole = true WHERE collection_id = $1 AND encoder = $2 AND dimensions = $3",
+            collection.id,
+            encoder,
+            dimensions,
+        )
+
     @asynccontextmanager
     async def hold(self, memory_id: int) -> AsyncIterator[Memory | None]:
         """The memory, held until the block ends, when its changes are there; None if it is gone.

@@ -4,14 +4,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding_studio.clickstream import ClickstreamRepository, Session
+from embedding_studio.clickstream import ClickstreamRepository, Session, Span
 from embedding_studio.improvement.backlog import Backlog
 from embedding_studio.improvement.directions import Directions, unit
 from embedding_studio.improvement.domain import Click, Direction, NewClicks, clicks_of
@@ -24,6 +24,10 @@ __all__ = ["ImprovementService"]
 
 _SESSIONS_AT_ONCE = 200
 _WARM = 100
+_LEARNED_ANEW = 20_000
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
+"""When sessions came that are learned after all others."""
+
 _UNKNOWN_FOR_S = 0.25
 _KNOWN_FOR_S = 30.0
 
@@ -48,6 +52,7 @@ class ImprovementService:
         self._directions = directions
         self._collections = collections
         self._seen: dict[int, tuple[float, _Spaces]] = {}
+        self._settled: set[tuple[int, tuple[str, int]]] = set()
         self._learning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def may_know(self, collection: Collection) -> bool:
@@ -90,11 +95,33 @@ class ImprovementService:
             return 0, {}
 
     async def warm(self) -> None:
-        """Read the encoders of queries, so that no click waits for one; does nothing where that is done."""
+        """Make ready what the next click and search need; does nothing where that is done.
+
+        Encoders of queries are read, so that no click waits for one. Where another encoder serves than before, what the
+        newest sessions taught is learned once more with its vectors.
+        """
         for collection in await self._collections.page(after="", limit=_WARM):
             with suppress(UnavailableError):
                 if self._collections.plugin_of(collection).ranking.adjuster is not None:
                     await self._directions.warm(collection)
+                    await self._learn_anew(collection)
+
+    async def _learn_anew(self, collection: Collection) -> None:
+        serving = await self._directions.serving(collection)
+        if (collection.id, serving) in self._settled:
+            return
+        known = await self._memories.find(collection)
+        memory = known.get(serving)
+        if known.keys() - {serving} and (memory is None or not await self._memories.is_whole(memory)):
+            sessions = await self._sessions.page(
+                collection.name, Span(), user_id=None, has_events=True, past=None, limit=_LEARNED_ANEW
+            )
+            for start in range(0, len(sessions), _SESSIONS_AT_ONCE):
+                some = [one["_id"] for one in sessions[start : start + _SESSIONS_AT_ONCE]]
+                await self._backlog.add(collection.name, some, _LAST)
+            await self.learn(collection.name)
+            await self._memories.note_whole(collection, *serving)
+        self._settled.add((collection.id, serving))
 
     async def learn(self, name: str) -> int:
         """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""

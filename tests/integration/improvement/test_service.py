@@ -276,3 +276,29 @@ async def test_encoders_are_read_before_the_first_click(studio: Studio, any_name
     assert encoder in encoders._encoders._models
     encoders.close()
     await studio.client.delete(f"/api/v1/collections/{any_name}")
+
+
+@pytest.mark.parametrize("clicked_first", [False, True])
+async def test_what_was_taught_before_another_encoder_is_learned_with_its_vectors(
+    shop: Shop, clicked_first: bool
+) -> None:
+    """As if the memory that there is were that of the encoder before."""
+    improvement, pool = shop.studio.container.improvement, shop.studio.container.pool
+    before = await shop.scores()
+    for user in ("ann", "bob"):
+        await shop.teach("i40", user=user)
+    taught = await shop.scores()
+    assert taught != before
+    collection = await shop.studio.container.collections.current(shop.name)
+    await pool.execute("UPDATE memories SET encoder = 'before' WHERE collection_id = $1", collection.id)
+    improvement._seen.clear()
+    if clicked_first:
+        await shop.teach("i50", user="cyd")
+    assert await shop.scores() == before
+    await improvement.warm()
+    improvement._seen.clear()
+    assert await shop.scores() == pytest.approx(taught, abs=1e-6)  # clicks grow old
+    await shop.forget(item_id="i40")
+    improvement._settled.clear()
+    await improvement.warm()
+    assert await shop.scores() == before
