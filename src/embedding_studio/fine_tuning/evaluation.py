@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +17,10 @@ from embedding_studio.fine_tuning.gate import GroupOutcome
 from embedding_studio.fine_tuning.metrics import mrr, ndcg, recall
 from embedding_studio.fine_tuning.replay import GroupReplay, Placed, ReplayedSession, replay_group
 from embedding_studio.sdk import GainOf
-from embedding_studio.search import SearchService
+from embedding_studio.search import Order, SearchService
 from embedding_studio.vector_store import Collection
 
 __all__ = [
-    "AT_ONCE",
     "DEPTH",
     "Evaluator",
     "Ranked",
@@ -29,14 +28,15 @@ __all__ = [
     "outcomes",
     "outcomes_of_editors",
     "outcomes_on_new_items",
+    "rank_all",
 ]
+
+Floats = NDArray[np.float32]
 
 DEPTH = 100
 """How many are found of the whole collection."""
 
-AT_ONCE = 4
-"""Searches."""
-
+_AT_ONCE = 4
 _REPLAYED = 50_000
 
 
@@ -54,6 +54,20 @@ class Ranked:
     found: tuple[str, ...]
 
 
+async def rank_all(
+    groups: Sequence[Group], vectors: Floats, order: Callable[[Group, Floats], Awaitable[Order]]
+) -> list[Ranked]:
+    """The rankings of query groups by vectors of their queries, float32 (groups, dimensions), a few at a time."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def ranked(group: Group, vector: Floats) -> Ranked:
+        async with slots:
+            found = await order(group, vector)
+        return Ranked(shown=found.among, found=found.found)
+
+    return await asyncio.gather(*map(ranked, groups, vectors))
+
+
 class Evaluator:
     """Asks the search that answers users, in the collection's own mode, with the fusion and the rankers of it.
 
@@ -65,7 +79,7 @@ class Evaluator:
         self._searches = searches
         self._clickstream = clickstream
 
-    async def rank(self, collection: Collection, groups: Sequence[Group], vectors: NDArray[np.float32]) -> list[Ranked]:
+    async def rank(self, collection: Collection, groups: Sequence[Group], vectors: Floats) -> list[Ranked]:
         """The rankings of some query groups.
 
         Args:
@@ -73,14 +87,11 @@ class Evaluator:
             groups: Of queries.
             vectors: Of their queries, float32 (groups, dimensions).
         """
-        slots = asyncio.Semaphore(AT_ONCE)
 
-        async def ranked(group: Group, vector: NDArray[np.float32]) -> Ranked:
-            async with slots:
-                order = await self._searches.rank(collection, group.text, vector, limit=DEPTH, among=group.shown)
-            return Ranked(shown=order.among, found=order.found)
+        async def order(group: Group, vector: Floats) -> Order:
+            return await self._searches.rank(collection, group.text, vector, limit=DEPTH, among=group.shown)
 
-        return await asyncio.gather(*map(ranked, groups, vectors))
+        return await rank_all(groups, vectors, order)
 
     async def texts(self, collection: Collection, groups: Sequence[Group]) -> list[str]:
         """What of each query is embedded."""

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding_studio.fine_tuning.dataset import Group
-from embedding_studio.fine_tuning.evaluation import AT_ONCE, DEPTH, Ranked
+from embedding_studio.fine_tuning.evaluation import DEPTH, Ranked, rank_all
 from embedding_studio.fine_tuning.materials import MaterialsReader
 from embedding_studio.inference import OnnxEncoder, QueryAdapter
 from embedding_studio.sdk import Metric
-from embedding_studio.search import SearchService
+from embedding_studio.search import Order, SearchService
 from embedding_studio.upsertion import PreparedItem, parts_of
 from embedding_studio.vector_store import Collection, CollectionService, Hit, ItemStore, Vector
 
@@ -137,15 +137,11 @@ class Previewer:
     async def _ranked(
         self, collection: Collection, preview: Preview, groups: Sequence[Group], queries: Floats
     ) -> list[Ranked]:
-        slots = asyncio.Semaphore(AT_ONCE)
+        async def order(group: Group, query: Floats) -> Order:
+            near = await asyncio.to_thread(preview.near, query)
+            return await self._searches.rank_near(collection, group.text, near, limit=DEPTH, among=group.shown)
 
-        async def ranked(group: Group, query: Floats) -> Ranked:
-            async with slots:
-                near = await asyncio.to_thread(preview.near, query)
-                order = await self._searches.rank_near(collection, group.text, near, limit=DEPTH, among=group.shown)
-            return Ranked(shown=order.among, found=order.found)
-
-        return await asyncio.gather(*map(ranked, groups, queries))
+        return await rank_all(groups, queries, order)
 
     async def _contents(self, collection: Collection, groups: Sequence[Group]) -> dict[str, PreparedItem]:
         shown = {item for group in groups for item in group.shown}

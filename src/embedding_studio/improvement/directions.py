@@ -9,7 +9,7 @@ from bson.binary import Binary
 from numpy.typing import NDArray
 
 from embedding_studio.improvement.domain import Direction
-from embedding_studio.inference import EmbeddingService, ServedModel
+from embedding_studio.inference import EmbeddingService
 from embedding_studio.vector_store import Collection, ItemStore
 
 __all__ = ["Directions", "unit"]
@@ -29,7 +29,6 @@ class Directions:
     def __init__(self, *, embeddings: EmbeddingService, items: ItemStore) -> None:
         self._embeddings = embeddings
         self._items = items
-        self._warm: set[str] = set()
 
     async def serving(self, collection: Collection) -> tuple[str, int]:
         """The encoder of queries that serves, and its dimensions."""
@@ -39,17 +38,12 @@ class Directions:
         return model.queries.key, collection.dimensions
 
     async def warm(self, collection: Collection) -> None:
-        """Read the encoder of a collection's queries, if there is one and this was not done yet.
+        """Read the encoder of a collection's queries, if there is one.
 
         Raises:
             UnavailableError: It is not ready.
         """
-        if self._embeddings.encoder_of(collection) is None:
-            return
-        model = await self._embeddings.model(collection, collection.model_version)
-        if model.queries.key not in self._warm:
-            await self._embeddings.embed_queries(ServedModel(queries=model.queries, items=model.items), ["warm"])
-            self._warm.add(model.queries.key)
+        await self._of_texts(collection, {"": "warm"})
 
     async def of(self, collection: Collection, sessions: Mapping[str, Mapping[str, Any]]) -> dict[str, Direction]:
         """The direction of each session's query that has one: images, and words without an encoder, have none.
@@ -84,8 +78,7 @@ class Directions:
             return {}
         model = await self._embeddings.model(collection, collection.model_version)
         distinct: Sequence[str] = sorted(set(texts.values()))
-        plain = ServedModel(queries=model.queries, items=model.items)
-        vectors = await self._embeddings.embed_queries(plain, distinct)
+        vectors = await self._embeddings.embed_queries(model.without_adapter, distinct)
         made = {
             text: _direction(f"text:{text}", text, model.queries.key, vector)
             for text, vector in zip(distinct, vectors, strict=True)

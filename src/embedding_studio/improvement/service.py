@@ -103,13 +103,16 @@ class ImprovementService:
         for collection in await self._collections.page(after="", limit=_WARM):
             with suppress(UnavailableError):
                 if self._collections.plugin_of(collection).ranking.adjuster is not None:
-                    await self._directions.warm(collection)
-                    await self._learn_anew(collection)
+                    await self._settle(collection)
 
-    async def _learn_anew(self, collection: Collection) -> None:
+    async def _settle(self, collection: Collection) -> None:
         serving = await self._directions.serving(collection)
-        if (collection.id, serving) in self._settled:
-            return
+        if (collection.id, serving) not in self._settled:
+            await self._directions.warm(collection)
+            await self._learn_anew(collection, serving)
+            self._settled.add((collection.id, serving))
+
+    async def _learn_anew(self, collection: Collection, serving: tuple[str, int]) -> None:
         known = await self._memories.find(collection)
         memory = known.get(serving)
         if known.keys() - {serving} and (memory is None or not await self._memories.is_whole(memory)):
@@ -121,7 +124,6 @@ class ImprovementService:
                 await self._backlog.add(collection.name, some, _LAST)
             await self.learn(collection.name)
             await self._memories.note_whole(collection, *serving)
-        self._settled.add((collection.id, serving))
 
     async def learn(self, name: str) -> int:
         """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""

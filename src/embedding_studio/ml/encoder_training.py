@@ -32,7 +32,7 @@ from embedding_studio.ml.samplers import sampler_of
 from embedding_studio.ml.teacher import teach
 from embedding_studio.ml.towers import begin, merge, write
 
-__all__ = ["Progress", "train_encoder"]
+__all__ = ["Pace", "Progress", "train_encoder"]
 
 _COMPLETE = "complete"
 _ENCODED_AT_ONCE = 64
@@ -78,13 +78,13 @@ def train_encoder(folder: Path, job: EncoderJob, data: EncoderData, progress: Pr
         if checkpoint is None:
             choice(model, steps=0)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    result = EncoderResult((), 0, 0.0, watch.examples_per_second, str(model.device), step)
+    result = EncoderResult((), 0, 0.0, watch.pace.examples_per_second, str(model.device), step)
     if not trainer.is_world_process_zero():
         return result
     restored = trainer.accelerator.unwrap_model(trainer.model)
     difference = _publish(folder, restored, job, choice)
     return EncoderResult(
-        tuple(choice.curve), choice.chosen, difference, watch.examples_per_second, str(watch.device), step
+        tuple(choice.curve), choice.chosen, difference, watch.pace.examples_per_second, str(watch.device), step
     )
 
 
@@ -138,6 +138,31 @@ class _Trainer(SentenceTransformerTrainer):
         self.model.load_state_dict(state, strict=True)
 
 
+class Pace:
+    """Examples by the time between steps; looks at dev and checkpoints are left out."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._seconds, self._examples = 0.0, 0
+
+    @property
+    def examples_per_second(self) -> float:
+        """0 before the second step."""
+        return self._examples / self._seconds if self._seconds else 0.0
+
+    def step(self, examples: int) -> None:
+        """Count a step that has ended."""
+        now = time.monotonic()
+        if self._last is not None:
+            self._seconds += now - self._last
+            self._examples += examples
+        self._last = now
+
+    def go_on(self) -> None:
+        """Leave out the time since the last step."""
+        self._last = time.monotonic()
+
+
 class _Watch(TrainerCallback):
     """Time, progress, and when to stop. Of several processes the first one's clock counts."""
 
@@ -147,14 +172,8 @@ class _Watch(TrainerCallback):
         self._progress = progress
         self._until = until
         self._group: distributed.ProcessGroup | None = None
-        self._last: float | None = None
-        self._seconds, self._examples = 0.0, 0
+        self.pace = Pace()
         self.device: object = None
-
-    @property
-    def examples_per_second(self) -> float:
-        """Training pairs by the time between steps, evaluations and checkpoints left out."""
-        return self._examples / self._seconds if self._seconds else 0.0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Meet the other processes, beside the GPUs' own way: what is told there would wait for the GPUs."""
@@ -164,15 +183,11 @@ class _Watch(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Count the step; past the time, look at dev once more."""
-        now = time.monotonic()
         self.device = args.device
-        if self._last is not None:
-            self._seconds += now - self._last
-            self._examples += self._config.batch_size * args.world_size
-        self._last = now
+        self.pace.step(self._config.batch_size * args.world_size)
         if state.is_world_process_zero:
             self._progress(state.global_step, state.max_steps, None)
-        if self._agreed(over=now >= self._until):
+        if self._agreed(over=time.monotonic() >= self._until):
             control.should_evaluate = True
 
     def on_log(
@@ -188,7 +203,7 @@ class _Watch(TrainerCallback):
     ) -> None:
         """Stop if the process that looked at dev says so."""
         del args, state
-        self._last = time.monotonic()
+        self.pace.go_on()
         if metrics and metrics.get("eval_is_over"):
             control.should_training_stop = True
 
@@ -205,7 +220,7 @@ class _Watch(TrainerCallback):
                 if other != checkpoint:
                     shutil.rmtree(other)
             self._choice.prune()
-        self._last = time.monotonic()
+        self.pace.go_on()
 
     def _agreed(self, *, over: bool) -> bool:
         """What the first process says."""

@@ -139,7 +139,7 @@ class Asking:
         index = self._embeddings.encoder_of(collection)
         if index and model.items.key != index.key:
             raise OtherEncoderError(model_version)
-        plain = await self._embeddings.embed_queries(replace(model, adapter=None), [text])
+        plain = await self._embeddings.embed_queries(model.without_adapter, [text])
         vectors = model.adapter.apply(plain) if model.adapter else plain
         return np.asarray(vectors[0], np.float32), Plain(model.queries.key, np.asarray(plain[0], np.float32))
 

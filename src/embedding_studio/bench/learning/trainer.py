@@ -7,7 +7,6 @@ none.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from embedding_studio.bench.figures import Figure, at_least, seen
 from embedding_studio.bench.learning.encoder_replay import from_the_base
 from embedding_studio.bench.learning.stage import Findings, Stage
-from embedding_studio.ml.encoder_training import train_encoder
+from embedding_studio.ml.encoder_training import Pace, train_encoder
 from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.ml.sources import load_model, locate
@@ -135,33 +134,23 @@ def _distinct(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     return list(row), np.array([row[text] for text in texts], np.int64)
 
 
-class _Pace(TrainerCallback):
-    """Examples by the time between steps, as our own training counts them."""
+class _Steps(TrainerCallback):
+    """Counts steps as our own training does."""
 
-    def __init__(self) -> None:
-        self._last: float | None = None
-        self._seconds, self._examples = 0.0, 0
-
-    @property
-    def examples_per_second(self) -> float:
-        """0 before the second step."""
-        return self._examples / self._seconds if self._seconds else 0.0
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Count the step."""
         del state, control
-        now = time.monotonic()
-        if self._last is not None:
-            self._seconds += now - self._last
-            self._examples += args.per_device_train_batch_size
-        self._last = now
+        self._pace.step(args.per_device_train_batch_size)
 
 
 def _bare(race: Race) -> float:
     cuda = torch.cuda.is_available()
     defaults = EncoderConfig()
     model = SentenceTransformer(locate(race.model))
-    pace = _Pace()
+    pace = Pace()
     with TemporaryDirectory(dir=race.work) as folder:
         trainer = SentenceTransformerTrainer(
             model=model,
@@ -179,7 +168,7 @@ def _bare(race: Race) -> float:
             ),
             train_dataset=Dataset.from_dict({"query": list(race.queries), "item": list(race.items)}),
             loss=MultipleNegativesRankingLoss(model),
-            callbacks=[pace],
+            callbacks=[_Steps(pace)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
