@@ -59,7 +59,7 @@ from embedding_studio.upsertion import (
     Tidier,
     UpsertionService,
 )
-from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexVersions, ItemStore
+from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexHolds, IndexVersions, ItemStore
 
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
@@ -138,6 +138,10 @@ class Container:
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog(self.pool, grace=timedelta(seconds=self.settings.vector_store.index_grace))
+
+    @cached_property
+    def holds(self) -> IndexHolds:
+        return IndexHolds(self.pool, self.catalog, grace=timedelta(seconds=self.settings.vector_store.index_grace))
 
     @cached_property
     def versions(self) -> IndexVersions:

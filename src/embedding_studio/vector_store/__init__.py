@@ -34,6 +34,7 @@ from embedding_studio.vector_store.errors import (
 )
 from embedding_studio.vector_store.facets import FacetValue
 from embedding_studio.vector_store.filters import And, Filter, parse_filter
+from embedding_studio.vector_store.holds import IndexHolds
 from embedding_studio.vector_store.indexes import Indexes
 from embedding_studio.vector_store.items import ItemStore, StoredItem
 from embedding_studio.vector_store.lexical import WordQuery, find_matches, items_with_phrases, parse_words
@@ -72,6 +73,7 @@ __all__ = [
     "Few",
     "Filter",
     "Hit",
+    "IndexHolds",
     "IndexState",
     "IndexVersion",
     "IndexVersions",

@@ -24,12 +24,17 @@ __all__ = ["Catalog"]
 _DROP_ATTEMPTS = 50
 _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.options, c.created_at, c.deployment_id,
-    d.model_version, d.index_version, v.dimensions, v.encoder, v.ef_search AS raised_ef_search,
-    v.trusted_depth
+    v.version AS index_version, v.dimensions, v.encoder, v.ef_search AS raised_ef_search, v.trusted_depth
 """
 _COLLECTIONS = (
-    f"SELECT {_COLUMNS} FROM collections c JOIN deployments d ON d.id = c.deployment_id"
+    f"SELECT {_COLUMNS}, d.model_version FROM collections c JOIN deployments d ON d.id = c.deployment_id"
     " JOIN index_versions v ON v.collection_id = c.id AND v.version = d.index_version"
+)
+_SERVING = (
+    f"SELECT {_COLUMNS}, $2::int AS model_version FROM collections c JOIN deployments d ON d.id = c.deployment_id"
+    " JOIN index_versions v ON v.collection_id = c.id WHERE c.id = $1 AND v.dropped_at IS NULL"
+    " AND v.state IN ('active', 'retired') AND (v.encoder = $3 OR ($3 IS NULL AND v.version = d.index_version))"
+    " ORDER BY v.version = d.index_version DESC, v.version DESC LIMIT 1"
 )
 
 
@@ -107,6 +112,27 @@ class Catalog:
         """
         async with self._pool.acquire() as connection:
             return await self._get(connection, name)
+
+    async def serving(
+        self,
+        collection: Collection,
+        model_version: int,
+        encoder: EncoderSource | None,
+        connection: Connection | None = None,
+    ) -> Collection | None:
+        """The collection as it would be with a model version on a filled index of an encoder.
+
+        That is the active index, if it is one of this encoder, else the newest that is kept in step; None if there is
+        none. Only who holds the index can rely on it for longer than the grace time of a deployment.
+
+        Args:
+            collection: Which.
+            model_version: What is to serve.
+            encoder: What made the vectors; None: they are given, and the active index has them.
+            connection: Of a transaction that the look belongs to.
+        """
+        row = await (connection or self._pool).fetchrow(_SERVING, collection.id, model_version, encoder)
+        return _collection(row) if row else None
 
     async def page(self, *, after: str, limit: int) -> list[Collection]:
         """Collections by name, from the one after `after`."""

@@ -16,14 +16,15 @@ __all__ = ["IndexVersions"]
 
 _COLUMNS = "version, state, model_version, dimensions, encoder, filled_to, task_id"
 _LIVE = "(state IN ('building', 'active') OR (state = 'retired' AND dropped_at IS NULL))"
-_DUE = "dropped_at IS NULL AND (state = 'failed' OR (state = 'retired' AND retire_at <= now()))"
+_HELD = "EXISTS (SELECT FROM index_holds h WHERE (h.collection_id, h.version) = (v.collection_id, v.version))"
+_DUE = f"dropped_at IS NULL AND (state = 'failed' OR (state = 'retired' AND retire_at <= now() AND NOT {_HELD}))"
 _COUNTED = 100_000
 _BOTH = 2
 _DROP_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
 
 
 class IndexVersions:
-    """Physical indexes: one is active, one may be building, those retired of late are kept in step for a rollback."""
+    """Physical indexes: one is active, one may be building, those retired of late or held are kept in step."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -138,11 +139,11 @@ class IndexVersions:
         )
 
     async def drop_due(self) -> None:
-        """Drop the tables of versions that were given up, and of those whose grace time is over.
+        """Drop the tables of versions that were given up, and of those whose grace time is over and that nobody holds.
 
         A table that is in use is left to the next call.
         """
-        rows = await self._pool.fetch(f"SELECT collection_id, version FROM index_versions WHERE {_DUE} LIMIT 10")
+        rows = await self._pool.fetch(f"SELECT collection_id, version FROM index_versions v WHERE {_DUE} LIMIT 10")
         for row in rows:
             with suppress(asyncpg.LockNotAvailableError):
                 await self._drop(row["collection_id"], row["version"])
@@ -152,7 +153,7 @@ class IndexVersions:
             await connection.execute(_DROP_TIMEOUT)
             await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", collection_id)
             still_due = await connection.fetchval(
-                "UPDATE index_versions SET dropped_at = now() WHERE collection_id = $1 AND version = $2"
+                "UPDATE index_versions v SET dropped_at = now() WHERE collection_id = $1 AND version = $2"
                 f" AND {_DUE} RETURNING version",
                 collection_id,
                 version,
