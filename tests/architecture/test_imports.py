@@ -14,7 +14,17 @@ import embedding_studio
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(embedding_studio.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if "_shipped" not in path.parts)
-CONTEXTS = {"clickstream", "fine_tuning", "improvement", "inference", "search", "tasks", "upsertion", "vector_store"}
+CONTEXTS = {
+    "clickstream",
+    "experiments",
+    "fine_tuning",
+    "improvement",
+    "inference",
+    "search",
+    "tasks",
+    "upsertion",
+    "vector_store",
+}
 HEAVY = {"mlflow", "sentence_transformers", "torch", "transformers"}
 
 
