@@ -18,6 +18,14 @@ from embedding_studio.clickstream import (
     Reporting,
     Session,
 )
+from embedding_studio.experiments import (
+    Ending,
+    Experiment,
+    ExperimentRepository,
+    ExperimentService,
+    Preparation,
+    Trials,
+)
 from embedding_studio.fine_tuning import Curated, CuratedRepository, CuratingService, FineTuningService, GateVerifier
 from embedding_studio.improvement import (
     LOOKUP_SETTINGS,
@@ -43,7 +51,19 @@ from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
-from embedding_studio.search import Adjuster, Asking, Explorer, Rankers, RecallMeter, Retriever, SearchService, Windows
+from embedding_studio.search import (
+    Adjuster,
+    Asking,
+    Explorer,
+    Pager,
+    Participation,
+    Rankers,
+    RecallMeter,
+    Retriever,
+    SearchService,
+    Seeker,
+    Windows,
+)
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
@@ -63,7 +83,7 @@ from embedding_studio.vector_store import Catalog, CollectionService, Indexes, I
 
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
-_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion, Unlearned, Curated)
+_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion, Unlearned, Curated, Experiment)
 
 
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
@@ -105,6 +125,7 @@ class Container:
         self._clickstream_repository = ClickstreamRepository()
         self._backlog = Backlog()
         self._reporting = Reporting()
+        self._experiment_repository = ExperimentRepository()
         self.curated = CuratedRepository()
 
     @cached_property
@@ -168,6 +189,7 @@ class Container:
                 self._reporting.delete_of,
                 self.models.delete_of,
                 self.curated.delete_of,
+                self._experiment_repository.delete_of,
                 self.tasks.delete_of,
             ),
             settings=self.settings.vector_store,
@@ -249,6 +271,53 @@ class Container:
         )
 
     @cached_property
+    def trials(self) -> Trials:
+        return Trials(
+            experiments=self._experiment_repository,
+            catalog=self.catalog,
+            models=self.models,
+            embeddings=self.embeddings,
+            seen_within=self.settings.vector_store.seen_within,
+        )
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        return Preparation(
+            experiments=self._experiment_repository,
+            holds=self.holds,
+            versions=self.versions,
+            collections=self.collections,
+            models=self.models,
+            embeddings=self.embeddings,
+            tasks=self.tasks,
+            build_index=self.upsertion.build_beside,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def ending(self) -> Ending:
+        return Ending(
+            experiments=self._experiment_repository,
+            holds=self.holds,
+            collections=self.collections,
+            deployments=self.deployments,
+            tasks=self.tasks,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def experiments(self) -> ExperimentService:
+        return ExperimentService(
+            experiments=self._experiment_repository,
+            collections=self.collections,
+            models=self.models,
+            holds=self.holds,
+            preparation=self.preparation,
+            ending=self.ending,
+            clock=self.clock,
+        )
+
+    @cached_property
     def meter(self) -> RecallMeter:
         return RecallMeter(self.pool, self.settings.vector_store)
 
@@ -256,15 +325,18 @@ class Container:
     def searches(self) -> SearchService:
         retriever = Retriever(self.pool, self.settings.vector_store, self.meter)
         asking = Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items)
+        windows = Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock))
+        adjuster = Adjuster(remembers=self.improvement, asking=asking, clock=self.clock)
         return SearchService(
             pool=self.pool,
             collections=self.collections,
             asking=asking,
             retriever=retriever,
-            windows=Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock)),
-            adjuster=Adjuster(remembers=self.improvement, asking=asking, clock=self.clock),
+            windows=windows,
+            participation=Participation(self.trials),
+            seeker=Seeker(collections=self.collections, asking=asking),
+            pager=Pager(retriever=retriever, windows=windows, adjuster=adjuster, items=self.items),
             explorer=Explorer(),
-            items=self.items,
             clickstream=self.clickstream,
         )
 
@@ -311,6 +383,7 @@ class Container:
             pool=self.pool,
             catalog=self.catalog,
             versions=self.versions,
+            holds=self.holds,
             items=self.items,
             collections=self.collections,
             preparers=self.preparers,

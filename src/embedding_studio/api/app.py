@@ -19,6 +19,7 @@ from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.clickstream.http import ClickstreamController, ReportController, UbiController
+from embedding_studio.experiments.http import ExperimentController
 from embedding_studio.fine_tuning.http import FineTuningController, GateController, JudgmentController
 from embedding_studio.improvement.http import MemoryController
 from embedding_studio.inference.http import ModelController
@@ -47,6 +48,7 @@ _CONTROLLERS = (
     JudgmentController,
     ModelController,
     MemoryController,
+    ExperimentController,
     PrometheusController,
 )
 _SERVICES = (
@@ -57,6 +59,7 @@ _SERVICES = (
     "deployments",
     "embeddings",
     "event_doctor",
+    "experiments",
     "fine_tuning",
     "forgetting",
     "gate_verifier",

@@ -32,12 +32,14 @@ class Shown:
         position: From 1, over all pages of one search.
         score: None where the search was served elsewhere and did not tell.
         propensity: The probability with which the logging policy showed the item at this position.
+        team: Of interleaved rankings, the one whose pick it was.
     """
 
     id: str
     position: int
     score: float | None
     propensity: float = 1.0
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

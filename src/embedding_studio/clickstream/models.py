@@ -42,12 +42,13 @@ def _binary(vector: Sequence[float] | NDArray[np.float32]) -> Binary:
 
 
 class Impression(BaseModel):
-    """An item that was shown."""
+    """An item that was shown; `team` is that of interleaved rankings whose pick it was."""
 
     id: str
     position: int
     score: float | None = None
     propensity: float
+    team: str | None = None
 
 
 class Session(Document):
@@ -55,6 +56,9 @@ class Session(Document):
 
     Attributes:
         mode: How it was searched here, or `external`.
+        experiment: The one that the search belonged to, in its `variant`.
+        seed: What the draft of interleaved rankings was tossed with.
+        took_ms: How long the search took.
         shown_before: How many results the pages before it showed.
         has_events: Whether an event was ever accepted; set just before the event is written.
         irrelevant_at: Since when it teaches nothing.
@@ -71,6 +75,9 @@ class Session(Document):
     model_version: int | None = None
     index_version: int | None = None
     variant: str | None = None
+    experiment: str | None = None
+    seed: int | None = None
+    took_ms: float | None = None
     shown_before: int = 0
     created_at: datetime
     has_events: bool = False
@@ -85,6 +92,7 @@ class Session(Document):
             _index("collection", "has_events", "created_at", "_id"),
             _index("user_id", "collection", "has_events", "created_at", "_id", having="user_id"),
             _index("collection", "created_at", "irrelevant_at", having="irrelevant_at"),
+            _index("experiment", "has_events", "created_at", having="experiment"),
         ]
 
 

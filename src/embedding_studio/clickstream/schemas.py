@@ -228,7 +228,9 @@ class ExportedSession(msgspec.Struct):
             session=SessionIn(
                 session_id=session["_id"],
                 query=QueryIn(**unpacked(session["query"])),
-                results=[ResultIn(**one) for one in session["results"]],
+                results=[
+                    ResultIn(**{name: one[name] for name in ResultIn.__struct_fields__}) for one in session["results"]
+                ],
                 timestamp=session["created_at"],
                 **given,
             ),
@@ -239,13 +241,14 @@ class ExportedSession(msgspec.Struct):
         )
 
 
-class ImpressionView(msgspec.Struct):
-    """An item that was shown."""
+class ImpressionView(msgspec.Struct, omit_defaults=True):
+    """An item that was shown; `team` is that of interleaved rankings whose pick it was."""
 
     id: str
     position: int
     score: float | None
     propensity: float
+    team: str | None = None
 
 
 class EventView(msgspec.Struct):
@@ -311,6 +314,8 @@ class SessionView(msgspec.Struct):
     created_at: datetime
     irrelevant: bool
     events: list[EventView]
+    experiment: str | None = None
+    took_ms: float | None = None
 
     @classmethod
     def of(cls, session: Session, events: list[Event]) -> "SessionView":
@@ -328,4 +333,6 @@ class SessionView(msgspec.Struct):
                 )
                 for event in events
             ],
+            experiment=session.experiment,
+            took_ms=session.took_ms,
         )

@@ -50,6 +50,9 @@ class NewSession:
         query: What was asked, under `text` or `vector`: numbers that float32 can hold, or an array of it.
         mode: How it was searched, or `external` where it was served elsewhere and did not tell.
         began: When, if not now.
+        experiment: The one that the search belonged to, in its `variant`.
+        seed: What the draft of interleaved rankings was tossed with.
+        took_ms: How long the search took.
         shown_before: How many results the pages before this one showed.
     """
 
@@ -64,6 +67,9 @@ class NewSession:
     index_version: int | None
     variant: str | None = None
     began: datetime | None = None
+    experiment: str | None = None
+    seed: int | None = None
+    took_ms: float | None = None
     shown_before: int = 0
 
 
@@ -102,9 +108,9 @@ class ClickstreamService:
         self._on_events = on_events
         self._on_irrelevant = on_irrelevant
 
-    async def record(self, session: NewSession) -> str:
-        """Write a session; once this returns, events may refer to it."""
-        session_id = new_id()
+    async def record(self, session: NewSession, session_id: str | None = None) -> str:
+        """Write a session, under an id that is new in any case; once this returns, events may refer to it."""
+        session_id = session_id or new_id()
         await self._repository.add_session(_session_document(session_id, session, self._clock()))
         return session_id
 
@@ -307,6 +313,9 @@ def _session_document(session_id: str, session: NewSession, began: datetime) -> 
         "model_version": session.model_version,
         "index_version": session.index_version,
         "variant": session.variant,
+        "experiment": session.experiment,
+        "seed": session.seed,
+        "took_ms": session.took_ms,
         "shown_before": session.shown_before or None,
     }
     return {
@@ -314,14 +323,16 @@ def _session_document(session_id: str, session: NewSession, began: datetime) -> 
         "collection": session.collection,
         "query": packed(session.query),
         **{name: value for name, value in said.items() if value is not None},
-        "results": [
-            {"id": one.id, "position": one.position, "score": one.score, "propensity": one.propensity}
-            for one in session.results
-        ],
+        "results": [_impression(one) for one in session.results],
         "mode": session.mode,
         "created_at": began,
         "has_events": False,
     }
+
+
+def _impression(one: Shown) -> dict[str, Any]:
+    shown = {"id": one.id, "position": one.position, "score": one.score, "propensity": one.propensity}
+    return shown if one.team is None else {**shown, "team": one.team}
 
 
 def _is_same(known: Mapping[str, Any], document: Mapping[str, Any], *, timed: bool) -> bool:

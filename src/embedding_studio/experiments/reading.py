@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from embedding_studio.experiments.cuped import difference
-from embedding_studio.experiments.moments import Arms, Floats, Moments, Ratio, ratio
+from embedding_studio.experiments.evidence import enough, enough_preference
+from embedding_studio.experiments.moments import Arms, Moments, Ratio, ratio
 from embedding_studio.experiments.sampling_check import SampleRatio, check_ratio
 from embedding_studio.experiments.sequences import boundary, p_value
 
@@ -16,8 +17,6 @@ __all__ = ["Decision", "Effect", "Observed", "Reading", "Rules", "read"]
 Decision = Literal["treatment", "control"]
 
 _CONFIDENCE = 0.05
-_FEWEST = 60.0
-"""As many independent clicks, and sessions without one, there must be before a difference is taken for normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Rules:
 
     Attributes:
         alpha: The probability of a decision where there is no difference, over all readings together.
-        horizon: Sessions at which the intervals are to be tightest: as many as the experiment may have.
+        horizon: Sessions that there may be: the intervals are tightest on the way there.
         min_sessions: Before as many, nothing is decided.
         bounds: By metric, by how much the treatment may be worse; `metrics` of these names grow as things get worse.
     """
@@ -116,33 +115,10 @@ def read(observed: Observed, rules: Rules) -> Reading:
 
 def _effects(observed: Observed, rules: Rules) -> dict[str, Effect]:
     """By metric, where there is enough to tell."""
-    found = {name: difference(arms) for name, arms in observed.metrics.items() if _has_enough(arms)}
-    if observed.preference is not None and _has_enough_preference(observed.preference):
+    found = {name: difference(arms) for name, arms in observed.metrics.items() if enough(arms)}
+    if observed.preference is not None and enough_preference(observed.preference):
         found[observed.primary] = ratio(observed.preference)
     return {name: _effect(name, one, observed.sessions, rules.horizon) for name, one in found.items() if one.variance}
-
-
-def _has_enough(arms: Arms) -> bool:
-    """Whether both arms together have enough clicks, and sessions without one, for the estimate to be normal.
-
-    They are counted as if independent, (Σ x)²/Σ x² over units: twenty clicks of one user are one.
-    """
-    sums, products = arms.control.sums + arms.treatment.sums, arms.control.products + arms.treatment.products
-    rest = sums[1] - sums[0]
-    rest_squared = products[0, 0] - 2 * products[0, 1] + products[1, 1]
-    return _independent(sums[0], products[0, 0]) >= _FEWEST and (
-        rest < 0 or _independent(rest, rest_squared) >= _FEWEST
-    )
-
-
-def _has_enough_preference(preference: Moments) -> bool:
-    """Whether enough sessions prefer an arm at all."""
-    sessions = _independent(preference.sums[1], preference.products[1, 1])
-    return bool(min(sessions, preference.products[0, 0]) >= _FEWEST)
-
-
-def _independent(total: Floats, squares: Floats) -> float:
-    return float(total**2 / squares) if squares > 0 else 0.0
 
 
 def _effect(metric: str, found: Ratio, sessions: int, horizon: float) -> Effect:

@@ -5,8 +5,11 @@ from embedding_studio.search.asking import Asking
 from embedding_studio.search.domain import Found, Order, SearchRequest
 from embedding_studio.search.exploring import Explorer
 from embedding_studio.search.meter import RecallMeter
+from embedding_studio.search.paging import Pager
+from embedding_studio.search.participating import Participation
 from embedding_studio.search.rankers import Rankers
 from embedding_studio.search.retrieving import Retriever
+from embedding_studio.search.seeking import Seeker
 from embedding_studio.search.service import SearchService
 from embedding_studio.search.window import Windows
 
@@ -16,10 +19,13 @@ __all__ = [
     "Explorer",
     "Found",
     "Order",
+    "Pager",
+    "Participation",
     "Rankers",
     "RecallMeter",
     "Retriever",
     "SearchRequest",
     "SearchService",
+    "Seeker",
     "Windows",
 ]

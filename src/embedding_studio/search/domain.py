@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from embedding_studio.experiments import Variant
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
@@ -189,12 +190,16 @@ class Result:
 
     Attributes:
         propensity: The probability with which the item is shown at this position; below 1 where order is varied.
+        team: Of a draft of two rankings, the one whose pick it was.
+        model_version: What ranked it.
     """
 
     position: int
     candidate: Candidate
     vector: Vector | None = None
     propensity: float = 1.0
+    team: Variant | None = None
+    model_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,7 @@ class Found:
     """What a search answers; `mode` is None for a listing.
 
     Attributes:
+        variant: Of the experiment that the search belongs to.
         steps: What query processors made of the query, in their order.
     """
 
@@ -212,6 +218,7 @@ class Found:
     next_cursor: str | None
     model_version: int
     index_version: int
+    variant: str | None = None
     facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
     steps: Sequence[Any] = ()
 

@@ -3,13 +3,17 @@
 import asyncio
 from dataclasses import dataclass
 
+from embedding_studio.experiments import RankingOverrides
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import ClickMemory, EmbeddingPlugin, Fusion, Mode, QueryDraft, RankerPart, SwapNeighbours
 from embedding_studio.search.domain import SearchRequest
 from embedding_studio.search.processing import Processed, process
 from embedding_studio.vector_store import And, Collection, Filter, WordQuery, parse_words
 
-__all__ = ["Plan", "plan"]
+__all__ = ["AS_IT_IS", "Plan", "plan"]
+
+AS_IT_IS = RankingOverrides()
+"""The ranking of the collection and its plugin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +49,40 @@ class Plan:
         return limit if self.mode == "vector" and not self.rankers else max(limit, self.depth)
 
 
-async def plan(collection: Collection, plugin: EmbeddingPlugin, request: SearchRequest) -> Plan:
-    """Settle how the request is done.
+async def plan(
+    collection: Collection, plugin: EmbeddingPlugin, request: SearchRequest, overrides: RankingOverrides = AS_IT_IS
+) -> Plan:
+    """Settle how the request is done: as it says, else as the overrides, the collection and the plugin say.
 
     Raises:
         InvalidError: The query does not fit the collection; names the place.
     """
-    mode = _mode(collection, plugin, request)
+    mode = _mode(collection, plugin, request, overrides)
     processors = plugin.ranking.query if request.text else ()
     processed = await asyncio.to_thread(process, processors, request.text) if processors and request.text else None
     draft = processed.draft if processed else QueryDraft(request.text or "")
     filters = tuple(one for one in (request.filter, *(processed.filters if processed else ())) if one)
     if not draft.text.strip() and request.vector is None and request.image is None and request.item_id is None:
         mode = None
-    fusion = collection.options.fusion.build() if collection.options.fusion else plugin.ranking.fusion
+    fusion = overrides.fusion or collection.options.fusion
     looked_up = mode in {"lexical", "hybrid"}
     return Plan(
         mode=mode,
         text=draft.text or None,
         words=parse_words(" ".join([draft.text, *draft.expansions])) if looked_up else None,
         filter=filters[0] if len(filters) == 1 else And(filters) if filters else None,
-        fusion=fusion,
-        depth=plugin.ranking.depth,
-        rankers=tuple(plugin.ranking.rankers) if not request.sort else (),
+        fusion=fusion.build() if fusion else plugin.ranking.fusion,
+        depth=overrides.depth or plugin.ranking.depth,
+        rankers=tuple(plugin.ranking.rankers) if overrides.rankers and not request.sort else (),
         processed=processed,
-        adjuster=plugin.ranking.adjuster,
+        adjuster=plugin.ranking.adjuster if overrides.memory else None,
         exploration=plugin.ranking.exploration if mode and not request.sort else None,
     )
 
 
-def _mode(collection: Collection, plugin: EmbeddingPlugin, request: SearchRequest) -> Mode | None:
+def _mode(
+    collection: Collection, plugin: EmbeddingPlugin, request: SearchRequest, overrides: RankingOverrides
+) -> Mode | None:
     given = [name for name in ("vector", "image", "item_id") if getattr(request, name) is not None]
     if len(given) > 1 or (given and request.text and given != ["vector"]):
         raise InvalidError.at(
@@ -82,7 +90,8 @@ def _mode(collection: Collection, plugin: EmbeddingPlugin, request: SearchReques
         )
     if not given and not request.text:
         return None
-    asked = request.mode or (collection.options.mode or plugin.mode if request.text and not given else None)
+    usual = overrides.mode or collection.options.mode or plugin.mode
+    asked = request.mode or (usual if request.text and not given else None)
     if given:
         asked = asked or ("hybrid" if request.text else "vector")
         if asked != "vector" and not request.text:

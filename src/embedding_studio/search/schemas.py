@@ -142,7 +142,8 @@ class SearchIn(_Conditions, forbid_unknown_fields=True, kw_only=True):
 class Explanation(msgspec.Struct, omit_defaults=True):
     """What a score is made of: `vector`, `lexical`, `memory` and `ranker` sum to it; `rankers` is `ranker` by name.
 
-    `propensity` is the probability with which the item is shown at its position; without it, 1.
+    `propensity` is the probability with which the item is shown at its position; without it, 1. `team` is the ranking
+    whose pick it was, of two that an experiment interleaves.
     """
 
     vector: float
@@ -152,9 +153,10 @@ class Explanation(msgspec.Struct, omit_defaults=True):
     model_version: int
     rankers: dict[str, float] = {}
     propensity: float | None = None
+    team: str | None = None
 
     @classmethod
-    def of(cls, result: Result, model_version: int) -> "Explanation":
+    def of(cls, result: Result) -> "Explanation":
         """The parts of an item's score."""
         candidate = result.candidate
         return cls(
@@ -162,7 +164,8 @@ class Explanation(msgspec.Struct, omit_defaults=True):
             lexical=candidate.lexical,
             memory=candidate.memory,
             ranker=sum(candidate.rankers.values()),
-            model_version=model_version,
+            model_version=result.model_version,
+            team=result.team,
             rankers=dict(candidate.rankers),
             propensity=result.propensity if result.propensity < 1 else None,
         )
@@ -245,16 +248,15 @@ class SearchView(msgspec.Struct, omit_defaults=True):
     @classmethod
     def of(cls, found: Found, *, explain: bool, took_ms: float) -> "SearchView":
         """What was found, as clients see it."""
-        version = found.model_version
         return cls(
             session_id=found.session_id,
-            results=[ResultView.of(one, Explanation.of(one, version) if explain else None) for one in found.results],
+            results=[ResultView.of(one, Explanation.of(one) if explain else None) for one in found.results],
             total=TotalView(found.total.value, found.total.relation),
             facets={path: [FacetView(*one) for one in values] for path, values in found.facets.items()},
             next_cursor=found.next_cursor,
-            model_version=version,
+            model_version=found.model_version,
             index_version=found.index_version,
-            variant=None,
+            variant=found.variant,
             took_ms=round(took_ms, 3),
             query=list(found.steps) if explain else None,
         )

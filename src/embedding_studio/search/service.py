@@ -1,7 +1,8 @@
 """Searching: a request to a plan, a plan to a page, a page to a recorded session."""
 
 import logging
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
@@ -12,23 +13,25 @@ from pymongo.errors import PyMongoError
 
 from embedding_studio.clickstream import ClickstreamService, NewSession, Shown
 from embedding_studio.infra.postgres import Pool
-from embedding_studio.search.adjusting import Adjuster, Recalled
 from embedding_studio.search.asking import Asked, Asking
-from embedding_studio.search.domain import Candidate, Found, Order, PageStart, Result, SearchRequest, fingerprint
+from embedding_studio.search.domain import Found, Order, Result, SearchRequest
 from embedding_studio.search.exploring import Explorer
+from embedding_studio.search.interleaving import Interleaver
 from embedding_studio.search.metrics import SESSIONS_LOST
+from embedding_studio.search.paging import Page, Pager
+from embedding_studio.search.participating import Part, Participation
 from embedding_studio.search.planning import Plan, plan
 from embedding_studio.search.retrieving import Retriever
-from embedding_studio.search.together import together
-from embedding_studio.search.window import Window, Windows, unfused
+from embedding_studio.search.seeking import Seeker, Sought
+from embedding_studio.search.window import Windows
 from embedding_studio.vector_store import (
     Collection,
     CollectionService,
     FacetValue,
     Hit,
-    ItemStore,
     Query,
     Total,
+    Vector,
     count_facets,
     deletable_meanwhile,
 )
@@ -49,9 +52,10 @@ class SearchService:
         asking: Asking,
         retriever: Retriever,
         windows: Windows,
-        adjuster: Adjuster,
+        participation: Participation,
+        seeker: Seeker,
+        pager: Pager,
         explorer: Explorer,
-        items: ItemStore,
         clickstream: ClickstreamService,
     ) -> None:
         self._pool = pool
@@ -59,9 +63,11 @@ class SearchService:
         self._asking = asking
         self._retriever = retriever
         self._windows = windows
-        self._adjuster = adjuster
+        self._participation = participation
+        self._seeker = seeker
+        self._pager = pager
+        self._interleaver = Interleaver(seeker=seeker, pager=pager)
         self._explorer = explorer
-        self._items = items
         self._clickstream = clickstream
 
     async def search(self, name: str, request: SearchRequest) -> Found:
@@ -73,28 +79,17 @@ class SearchService:
             CollectionNotFoundError: There is no such collection.
             InvalidError: The query does not fit the collection, or the cursor not the query.
         """
-        collection = await self._collections.get(name)
-        way = await plan(collection, self._collections.plugin_of(collection), request)
-        start = _start(collection, request, way)
+        began = time.perf_counter()
+        part = await self._participation.of(await self._collections.get(name), request)
         with deletable_meanwhile(name):
-            asked = await self._asking.query(collection, request, way, start.model_version)
-            query = asked.query
-            candidates, total, following = await self._page(collection, way, asked, request, start)
-            results = await self._results(collection, request, candidates, shown_before=start.shown)
-            found = Found(
-                session_id=None,
-                mode=way.mode,
-                results=self._explorer.explore(way, request, results),
-                total=total,
-                next_cursor=following.encode() if following else None,
-                model_version=start.model_version,
-                index_version=collection.index_version,
-                facets=await self._facets(collection, request.facets, query),
-                steps=way.processed.steps if way.processed else (),
-            )
+            sought = await self._seeker.sought(part.collection, part.request, part.overrides)
+            part = part if sought.way.mode else part.outside()
+            drafted = part.seed is not None
+            page = await (self._interleaver.page(sought, part) if drafted else self._pager.page(sought))
+            found = await self._found(part, sought, page)
         if not request.track:
             return found
-        session_id = await self._record(collection, _recorded(request, query, way), request, found, start.shown)
+        session_id = await self._record(part, sought, found, took_ms=(time.perf_counter() - began) * 1000)
         return replace(found, session_id=session_id)
 
     async def count(self, name: str, request: SearchRequest) -> Total:
@@ -184,73 +179,45 @@ class SearchService:
         hits = await self._retriever.page(collection, replace(query, only=only), limit=len(only))
         return [hit.item_id for hit in hits]
 
-    async def _page(
-        self, collection: Collection, way: Plan, asked: Asked, request: SearchRequest, start: PageStart
-    ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
-        """The page's items, how many match in all, and where the next page starts if there may be one."""
-        recalling = None
-        if await self._adjuster.applies(collection, way, request, start):
-            recalling = self._adjuster.recall(collection, way, asked, request, start)
-        if start.window:
-            return await self._page_of_window(collection, way, asked, request, start, recalling)
-        exact = together(
-            self._retriever.page(collection, replace(asked.query, after=start.after), limit=request.limit),
-            self._retriever.total(collection, asked.query),
+    async def _found(self, part: Part, sought: Sought, page: Page) -> Found:
+        """The page as it is answered; only what one ranking found alone is varied to explore."""
+        results = await self._results(part, sought, page)
+        facets = await self._facets(sought.collection, sought.request.facets, sought.asked.query)
+        return Found(
+            session_id=None,
+            mode=sought.way.mode,
+            results=results if page.teams else self._explorer.explore(sought.way, sought.request, results),
+            total=page.total,
+            next_cursor=part.cursor(page.following),
+            model_version=sought.start.model_version,
+            index_version=sought.collection.index_version,
+            variant=part.variant,
+            facets=facets,
+            steps=sought.way.processed.steps if sought.way.processed else (),
         )
-        (hits, total), recalled = await together(exact, recalling) if recalling else (await exact, None)
-        if recalled is not None and recalled.known:
-            deeper = replace(start, window=request.limit)
-            return await self._page_of_window(collection, way, asked, request, deeper, _at_hand(recalled))
-        candidates = [unfused(hit, way.mode, collection.metric) for hit in hits]
-        return candidates, total, _following(start, candidates, request.limit)
 
-    async def _page_of_window(
-        self,
-        collection: Collection,
-        way: Plan,
-        asked: Asked,
-        request: SearchRequest,
-        start: PageStart,
-        recalling: Coroutine[Any, Any, Recalled] | None,
-    ) -> tuple[Sequence[Candidate], Total, PageStart | None]:
-        """A page from the window, and from what comes behind it."""
-        limit = request.limit
-        window = await self._windows.open(collection, way, asked, depth=start.window, recalling=recalling)
-        start = _remembering(start, window, request)
-        head = window.candidates[start.shown : start.shown + limit]
-        if len(head) == limit or window.is_all:
-            shown = start.shown + len(head)
-            more = len(head) == limit and (shown < len(window.candidates) or not window.is_all)
-            following = replace(start, shown=shown) if more else None
-            return await self._shown(collection, window, head), window.total, following
-        behind = window.query_behind(asked.query, start.after)
-        hits = await self._retriever.page(collection, behind, limit=limit - len(head))
-        candidates = [*head, *(window.behind(hit, way.mode, collection.metric) for hit in hits)]
-        following = _following(start, candidates, limit)
-        return await self._shown(collection, window, candidates), window.total, following
-
-    async def _shown(
-        self, collection: Collection, window: Window, candidates: Sequence[Candidate]
-    ) -> Sequence[Candidate]:
-        """The candidates of a page with their payloads; items that were deleted meanwhile are left out."""
-        if window.has_payloads:
-            return candidates
-        payloads = await self._items.payloads(collection, [one.hit.item_id for one in candidates])
+    async def _results(self, part: Part, sought: Sought, page: Page) -> list[Result]:
+        vectors = await self._vectors(part, sought, page) if sought.request.with_vectors else {}
+        teams = [page.teams.get(one.hit.item_id) for one in page.candidates]
         return [
-            replace(one, hit=replace(one.hit, payload=payloads[one.hit.item_id]))
-            for one in candidates
-            if one.hit.item_id in payloads
+            Result(
+                position=sought.start.shown + place,
+                candidate=one,
+                vector=vectors.get(one.hit.item_id),
+                team=team,
+                model_version=part.model_of(team) or sought.start.model_version,
+            )
+            for place, (one, team) in enumerate(zip(page.candidates, teams, strict=True), 1)
         ]
 
-    async def _results(
-        self, collection: Collection, request: SearchRequest, candidates: Sequence[Candidate], *, shown_before: int
-    ) -> list[Result]:
-        parts = [(one.hit.item_id, one.hit.part_no) for one in candidates] if request.with_vectors else []
-        vectors = await self._items.part_vectors(collection, parts) if parts else {}
-        return [
-            Result(position, one, vectors.get((one.hit.item_id, one.hit.part_no)))
-            for position, one in enumerate(candidates, shown_before + 1)
-        ]
+    async def _vectors(self, part: Part, sought: Sought, page: Page) -> dict[str, Vector]:
+        """Of the best part of each item of the page, in the index of the arm that found it."""
+        theirs = [one for one in page.candidates if page.teams.get(one.hit.item_id) == "treatment"]
+        ours = [one for one in page.candidates if page.teams.get(one.hit.item_id) != "treatment"]
+        vectors = await self._pager.vectors(sought.collection, ours)
+        if theirs and part.trial:
+            vectors |= await self._pager.vectors(part.trial.treatment.collection, theirs)
+        return vectors
 
     async def _facets(
         self, collection: Collection, paths: Sequence[str], query: Query
@@ -260,57 +227,33 @@ class SearchService:
         async with self._pool.acquire() as connection:
             return await count_facets(connection, collection, query, paths)
 
-    async def _record(
-        self, collection: Collection, query: dict[str, Any], request: SearchRequest, found: Found, shown_before: int
-    ) -> str | None:
+    async def _record(self, part: Part, sought: Sought, found: Found, *, took_ms: float) -> str | None:
+        request = sought.request
         session = NewSession(
-            collection=collection.name,
-            query=query,
+            collection=sought.collection.name,
+            query=_recorded(request, sought.asked.query, sought.way),
             filter=request.filter_tree,
             user_id=request.user_id,
             meta=request.meta,
             results=[
-                Shown(one.candidate.hit.item_id, one.position, one.candidate.score, one.propensity)
+                Shown(one.candidate.hit.item_id, one.position, one.candidate.score, one.propensity, one.team)
                 for one in found.results
             ],
             mode=found.mode or "listing",
             model_version=found.model_version,
             index_version=found.index_version,
-            shown_before=shown_before,
+            variant=part.variant,
+            experiment=part.trial.id if part.trial else None,
+            seed=part.seed,
+            took_ms=round(took_ms, 3),
+            shown_before=sought.start.shown,
         )
         try:
-            return await self._clickstream.record(session)
+            return await self._clickstream.record(session, part.session_id)
         except PyMongoError:
             SESSIONS_LOST.inc()
-            logger.exception("a search of %r was answered but not recorded", collection.name)
+            logger.exception("a search of %r was answered but not recorded", sought.collection.name)
             return None
-
-
-def _start(collection: Collection, request: SearchRequest, way: Plan) -> PageStart:
-    identity = fingerprint(collection.id, request, way.mode)
-    if request.cursor is not None:
-        return PageStart.decode(request.cursor, identity, sorted_by=len(request.sort), user_id=request.user_id)
-    window = way.window_of(request.limit) if not request.sort else 0
-    return PageStart(identity, collection.model_version, window)
-
-
-def _following(start: PageStart, candidates: Sequence[Candidate], limit: int) -> PageStart | None:
-    if len(candidates) < limit:
-        return None
-    last = candidates[-1].hit
-    return replace(start, shown=start.shown + limit, after=(last.keys, last.distance, last.item_id))
-
-
-async def _at_hand(recalled: Recalled) -> Recalled:
-    return recalled
-
-
-def _remembering(start: PageStart, window: Window, request: SearchRequest) -> PageStart:
-    """The start of the pages of a window, if memory has a say in it; otherwise all is as if there were none."""
-    recalled = window.recalled
-    if start.revision or not recalled.revision or recalled.at is None:
-        return start
-    return replace(start, window=window.depth).remembering(recalled.revision, recalled.at, request.user_id)
 
 
 def _recorded(request: SearchRequest, query: Query, way: Plan) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from embedding_studio.sdk import Metric, Mode
 from embedding_studio.search.adjusting import NOTHING, Recalled, adjusted
 from embedding_studio.search.asking import Asked
-from embedding_studio.search.domain import Candidate, Place
+from embedding_studio.search.domain import Candidate
 from embedding_studio.search.fusion import Scale, by_score, fuse, scale_behind
 from embedding_studio.search.planning import Plan
 from embedding_studio.search.rankers import Rankers
@@ -44,11 +44,6 @@ class Window:
     has_payloads: bool = True
     scale: Scale | None = None
     recalled: Recalled = NOTHING
-
-    def query_behind(self, query: Query, after: Place | None) -> Query:
-        """What is found behind the window, in exact order."""
-        shown = [one.hit.item_id for one in self.candidates]
-        return replace(query, excluded=[*query.excluded, *shown], after=after)
 
     def behind(self, hit: Hit, mode: Mode | None, metric: Metric) -> Candidate:
         """An item from behind the window."""

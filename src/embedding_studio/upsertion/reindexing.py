@@ -23,6 +23,7 @@ from embedding_studio.vector_store import (
     Collection,
     CollectionService,
     Indexes,
+    IndexHolds,
     IndexVersion,
     IndexVersions,
     Item,
@@ -65,6 +66,7 @@ class Reindexer:
         pool: Pool,
         catalog: Catalog,
         versions: IndexVersions,
+        holds: IndexHolds,
         items: ItemStore,
         collections: CollectionService,
         preparers: Preparers,
@@ -77,6 +79,7 @@ class Reindexer:
         self._pool = pool
         self._catalog = catalog
         self._versions = versions
+        self._holds = holds
         self._items = items
         self._collections = collections
         self._preparers = preparers
@@ -111,7 +114,7 @@ class Reindexer:
             raise OtherEncoderError(model_version)
 
     async def run(self, run: Run) -> Outcome:
-        """Build, verify, switch. An index that does not hold all items, or finds them badly, never serves."""
+        """Build, verify, switch, or keep for who wants it without. What does not hold all items never serves."""
         collection = await self._collections.current(run.collection)
         index = await self._begin(run, collection)
         if index.state == "building":
@@ -128,12 +131,12 @@ class Reindexer:
                     return Outcome("failed", {"index_version": index.version}, shown, len(failures))
                 raise ConflictError(f"the new index was given up: {verification.problem}")
             await run.remember(verification=verification.as_dict())
-            await self._switch(run, collection, index)
+            await self._hand_over(run, collection, index)
         present = await self._catalog.get(collection.name)
         return Outcome(
             result={
                 "index_version": index.version,
-                "model_version": present.model_version,
+                "model_version": present.model_version if _switches(run) else index.model_version,
                 "verification": run.payload.get("verification"),
             }
         )
@@ -241,6 +244,12 @@ class Reindexer:
             for ordinal, item in enumerate(stored)
         ]
 
+    async def _hand_over(self, run: Run, collection: Collection, index: IndexVersion) -> None:
+        if _switches(run):
+            await self._switch(run, collection, index)
+        else:
+            await self._holds.keep(collection, index.version, run.payload["holder"])
+
     async def _switch(self, run: Run, collection: Collection, index: IndexVersion) -> None:
         """Move the pointer, and wait until every process has seen it."""
         await self._catalog.switch_index(
@@ -279,6 +288,11 @@ class Reindexer:
         if not fits:
             return plain, BASE_MODEL_VERSION
         return await self._models.own_index(collection, version) or plain, version
+
+
+def _switches(run: Run) -> bool:
+    """Whether the index is to serve, and not only to be kept."""
+    return bool(run.payload.get("switch", True))
 
 
 def _on(collection: Collection, index: IndexVersion) -> Collection:

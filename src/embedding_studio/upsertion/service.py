@@ -172,6 +172,23 @@ class UpsertionService:
         payload: dict[str, object] = {"model_version": model_version, "share": share}
         return await self._tasks.submit(REINDEX, collection=name, payload=payload, idempotency=idempotency)
 
+    async def build_beside(self, name: str, model_version: int, holder: str) -> str:
+        """Ask for an index that goes with a model version and is kept for a holder, while what serves goes on serving.
+
+        Returns:
+            The task; the same again for the same holder and version.
+
+        Raises:
+            CollectionNotFoundError: There is no such collection.
+            ModelNotFoundError: There is no such version.
+            OtherEncoderError: It does not fit the encoder that the plugin names now.
+        """
+        collection = await self._collections.current(name)
+        await self._reindexer.refuse_other_encoder(collection, model_version)
+        payload: dict[str, object] = {"model_version": model_version, "share": 1.0, "switch": False, "holder": holder}
+        key = Idempotency(f"{holder} {model_version}", "index", b"")
+        return (await self._tasks.submit(REINDEX, collection=name, payload=payload, idempotency=key)).id
+
     async def optimize(self, name: str, *, idempotency: Idempotency | None = None) -> Task:
         """Accept the wish to build indexes, vacuum and refresh statistics.
 

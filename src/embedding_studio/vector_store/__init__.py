@@ -40,7 +40,7 @@ from embedding_studio.vector_store.items import ItemStore, StoredItem
 from embedding_studio.vector_store.lexical import WordQuery, find_matches, items_with_phrases, parse_words
 from embedding_studio.vector_store.merging import is_fragmented, merge_terms
 from embedding_studio.vector_store.nearest import find_nearest
-from embedding_studio.vector_store.options import CollectionOptions
+from embedding_studio.vector_store.options import CollectionOptions, FusionOptions
 from embedding_studio.vector_store.recall import Recall, note_recall, raise_ef_search, recall_of, recalls
 from embedding_studio.vector_store.retrieval import (
     Few,
@@ -72,6 +72,7 @@ __all__ = [
     "FacetValue",
     "Few",
     "Filter",
+    "FusionOptions",
     "Hit",
     "IndexHolds",
     "IndexState",

@@ -136,6 +136,8 @@ async def test_a_search_that_was_served_elsewhere_is_a_session_like_any_other(st
         "created_at": "2026-01-31T12:00:00.123000Z",
         "irrelevant": False,
         "events": [],
+        "experiment": None,
+        "took_ms": None,
     }
     assert view == {**{name: value for name, value in given.items() if name != "timestamp"}, **expected}
     assert (await studio.client.get(f"/api/v1/sessions/{given['session_id']}")).json() == view

@@ -160,7 +160,7 @@ async def test_ranks_may_be_fused_instead_of_scores(studio: Studio, any_name: st
 async def test_what_is_deleted_before_it_is_shown_is_left_out(
     studio: Studio, shelf: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    items = studio.container.searches._items
+    items = studio.container.searches._pager._items
     query = {"vector": VECTORS[0].tolist(), "text": "oak lamp"}
     (first, *others) = [one["id"] for one in (await studio.search(shelf, query=query, limit=5))["results"]]
     read = type(items).payloads
