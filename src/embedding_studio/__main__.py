@@ -31,6 +31,8 @@ export = typer.Typer(help="Write models or sessions out.", invoke_without_comman
 app.add_typer(export, name="export")
 gate = typer.Typer(help="Why a model was promoted or not.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
+experiments = typer.Typer(help="Plan experiments.", no_args_is_help=True)
+app.add_typer(experiments, name="experiments")
 
 
 class _Doctor(TyperGroup):
@@ -369,6 +371,36 @@ def gate_verify(
         raise typer.Exit(1)
 
 
+@experiments.command("estimate")
+def estimate_experiment(
+    ctr: Annotated[float, typer.Option(help="Share of the sessions with a click, as things are.")],
+    lift: Annotated[
+        float | None, typer.Option(help="A/B: by how much of it the treatment's is to differ; .1: from .30 to .33.")
+    ] = None,
+    preference: Annotated[
+        float | None, typer.Option(help="Interleaving: share of the sessions with a click that prefer the treatment.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Probability of a decision without a difference.")] = 0.05,
+    power: Annotated[float, typer.Option(help="Probability of finding the difference.")] = 0.8,
+    design_effect: Annotated[
+        float, typer.Option(help="Variance beside that of independent sessions; above 1 where users come again.")
+    ] = 1.0,
+    traffic: Annotated[float, typer.Option(help="Share of the searches that are in the experiment.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many sessions an experiment needs to find an effect, however often it is read.
+
+    Example: embedding-studio experiments estimate --ctr .3 --lift .1
+    """
+    from embedding_studio.estimate import Plan, estimate, rows
+
+    found = estimate(Plan(ctr, lift, preference, alpha, power, design_effect, traffic))
+    if as_json:
+        console.print_json(json.dumps(found))
+    else:
+        _print(rows(found), as_json=False)
+
+
 @bench.command("search")
 def bench_search(
     data_dir: DataDir = Path("data/bench"),
@@ -423,6 +455,31 @@ def bench_learning(
         console.print_json(json.dumps(report(figures)))
     else:
         _print(rows(figures), as_json=False)
+
+
+@bench.command("experiments")
+def bench_experiments(
+    only: Annotated[
+        list[str] | None, typer.Option(help="null, lift, losses or rivals; all if not given; may be repeated.")
+    ] = None,
+    experiments: Annotated[int, typer.Option(min=10, help="Simulated experiments of each kind.")] = 1_000,
+    sessions: Annotated[int, typer.Option(min=1_000, help="Of an experiment with nothing to find.")] = 10_000,
+    plot: Annotated[Path | None, typer.Option(help="Where the chart is written; .svg, .png or .pdf.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate experiments that are read after every session: how often they err, and how soon they decide.
+
+    Example: embedding-studio bench experiments --json --plot experiments.svg
+    """
+    from embedding_studio.bench.experiments import Sizes, report
+    from embedding_studio.bench.experiments import bench_experiments as run
+    from embedding_studio.bench.experiments import rows as as_rows
+
+    figures = run(only=only or (), sizes=Sizes(experiments, sessions, _whisper), plot=plot)
+    if as_json:
+        console.print_json(json.dumps(report(figures)))
+    else:
+        _print(as_rows(figures), as_json=False)
 
 
 @bench.command("upsert")
