@@ -14,11 +14,14 @@ from embedding_studio.clickstream import (
     EventDoctor,
     ForgettingService,
     IntakeDay,
+    Outcomes,
     QualityService,
     Reporting,
     Session,
 )
 from embedding_studio.experiments import (
+    Counter,
+    Decider,
     Ending,
     Experiment,
     ExperimentRepository,
@@ -314,7 +317,22 @@ class Container:
             holds=self.holds,
             preparation=self.preparation,
             ending=self.ending,
+            counter=self.counter,
             clock=self.clock,
+        )
+
+    @cached_property
+    def counter(self) -> Counter:
+        return Counter(outcomes=Outcomes(), clock=self.clock, settings=self.settings.experiments)
+
+    @cached_property
+    def decider(self) -> Decider:
+        return Decider(
+            experiments=self._experiment_repository,
+            preparation=self.preparation,
+            counter=self.counter,
+            ending=self.ending,
+            effort=self.settings.experiments.effort,
         )
 
     @cached_property

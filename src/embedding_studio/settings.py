@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from embedding_studio.clickstream import ClickstreamSettings
+from embedding_studio.experiments import ExperimentSettings
 from embedding_studio.fine_tuning import FineTuningSettings
 from embedding_studio.inference import InferenceSettings
 from embedding_studio.infra.jobs import RedisSettings
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     upsertion: UpsertionSettings = Field(default_factory=UpsertionSettings)
     clickstream: ClickstreamSettings = Field(default_factory=ClickstreamSettings)
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
+    experiments: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fine_tuning: FineTuningSettings = Field(default_factory=FineTuningSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)

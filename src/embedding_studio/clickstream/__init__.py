@@ -7,6 +7,7 @@ from embedding_studio.clickstream.findings import EventFinding
 from embedding_studio.clickstream.forgetting import ForgettingService, OnForget, TrainedSince
 from embedding_studio.clickstream.intake import IntakeDay
 from embedding_studio.clickstream.models import Event, Session
+from embedding_studio.clickstream.outcomes import METRICS, PREFERENCE, ArmOutcomes, Outcomes, OutcomesOf
 from embedding_studio.clickstream.quality import QualityService
 from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
@@ -22,9 +23,12 @@ from embedding_studio.clickstream.settings import ClickstreamSettings
 from embedding_studio.clickstream.timeline import Span
 
 __all__ = [
+    "METRICS",
+    "PREFERENCE",
     "Accepted",
     "Answer",
     "AnsweredSession",
+    "ArmOutcomes",
     "ClickstreamRepository",
     "ClickstreamService",
     "ClickstreamSettings",
@@ -41,6 +45,8 @@ __all__ = [
     "OnEvents",
     "OnForget",
     "OnIrrelevant",
+    "Outcomes",
+    "OutcomesOf",
     "QualityService",
     "RejectedEvent",
     "Reporting",

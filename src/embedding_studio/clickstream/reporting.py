@@ -9,6 +9,16 @@ import pymongo
 from pymongo import UpdateOne, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 
+from embedding_studio.clickstream.conduct import (
+    ACTS,
+    EVENTS_PER_SESSION,
+    HASTY,
+    Stages,
+    count_if,
+    is_greedy,
+    is_hasty,
+    joined,
+)
 from embedding_studio.clickstream.findings import EventFacts, SessionFacts
 from embedding_studio.clickstream.intake import IntakeDay, Tallies
 from embedding_studio.clickstream.models import Event, Session
@@ -21,19 +31,10 @@ Bucket = Literal["hour", "day", "week"]
 LOOKED_THROUGH = 50_000
 """Sessions, and events, that a look at a collection reads: the newest."""
 
-_Stages = list[dict[str, Any]]
-
 _IN_MEMORY = WriteConcern(w=1, j=False)
 _TIMEOUT_S = 60.0
-_EVENTS_PER_SESSION = 1_000
 _MOST_ROWS = 10_000
 _MOST_COUNTED = 100_000
-_MINUTE_MS = 60_000
-_GREEDY = 8
-_HASTY = 100
-"""As judgments have it: clicks on everything, and events within a minute."""
-
-_ACTS = ("click", "dwell", "like", "cart", "purchase")
 
 
 class Reporting:
@@ -59,7 +60,7 @@ class Reporting:
 
     async def intake(self, collections: Sequence[str], span: Span) -> dict[str, dict[str, int]]:
         """What came in for each of the collections in the days that the span touches, by kind."""
-        stages: _Stages = [
+        stages: Stages = [
             {"$match": {"collection": {"$in": list(collections)}, **_days(span)}},
             {"$project": {"collection": 1, "count": {"$objectToArray": "$counts"}}},
             {"$unwind": "$count"},
@@ -72,17 +73,17 @@ class Reporting:
 
     async def received(self, span: Span) -> int:
         """How many events came in for all collections, and for none, in the days that the span touches."""
-        stages: _Stages = [{"$match": _days(span)}, {"$group": {"_id": None, "number": {"$sum": "$counts.received"}}}]
+        stages: Stages = [{"$match": _days(span)}, {"$group": {"_id": None, "number": {"$sum": "$counts.received"}}}]
         (number,) = await _one(IntakeDay.get_pymongo_collection(), stages, "number")
         return number
 
     async def sessions(self, collection: str, span: Span, *, last_event: datetime | None) -> SessionFacts:
         """The newest sessions of the span, and how many began after the last event."""
-        stages: _Stages = [
+        stages: Stages = [
             {"$match": {"collection": collection, **span.criteria()}},
             {"$sort": {"created_at": -1, "_id": -1}},
             {"$limit": LOOKED_THROUGH},
-            {"$group": {"_id": None, **{name: _count_if(test) for name, test in _session_tests().items()}}},
+            {"$group": {"_id": None, **{name: count_if(test) for name, test in _session_tests().items()}}},
         ]
         sessions = Session.get_pymongo_collection()
         names = tuple(_session_tests())
@@ -146,14 +147,10 @@ def _during(name: str, span: Span) -> dict[str, Any]:
     return {name: bounds} if bounds else {}
 
 
-async def _one(documents: AsyncCollection[Any], stages: _Stages, *names: str) -> tuple[int, ...]:
+async def _one(documents: AsyncCollection[Any], stages: Stages, *names: str) -> tuple[int, ...]:
     """The numbers of the only row; 0 where there is none."""
     rows = await (await documents.aggregate(stages)).to_list()
     return tuple(rows[0][name] if rows else 0 for name in names)
-
-
-def _count_if(test: Any) -> dict[str, Any]:
-    return {"$sum": {"$cond": [test, 1, 0]}}
 
 
 def _session_tests() -> dict[str, Any]:
@@ -181,7 +178,7 @@ def _session_tests() -> dict[str, Any]:
     }
 
 
-def _newest_events(collection: str, span: Span) -> _Stages:
+def _newest_events(collection: str, span: Span) -> Stages:
     return [
         {"$match": {"collection": collection, **_during("received_at", span)}},
         {"$sort": {"received_at": -1}},
@@ -189,7 +186,7 @@ def _newest_events(collection: str, span: Span) -> _Stages:
     ]
 
 
-def _hasty() -> _Stages:
+def _hasty() -> Stages:
     """Users who send too many events within a minute of the clock; who is not named is his session."""
     minute = {"$dateTrunc": {"date": "$timestamp", "unit": "minute"}}
     return [
@@ -207,33 +204,23 @@ def _hasty() -> _Stages:
                 "minutes": {"$push": {"at": "$_id.minute", "number": "$number"}},
             }
         },
-        _lookup(Session, "_id", "session", [{"$project": {"user_id": 1}}]),
+        joined(Session, "_id", "session", [{"$project": {"user_id": 1}}]),
         {"$set": {"who": {"$ifNull": [{"$first": "$session.user_id"}, "$user", "$_id"]}}},
         {"$unwind": "$minutes"},
         {"$group": {"_id": {"who": "$who", "minute": "$minutes.at"}, "number": {"$sum": "$minutes.number"}}},
         {"$group": {"_id": "$_id.who", "most": {"$max": "$number"}, "events": {"$sum": "$number"}}},
-        {"$match": {"most": {"$gt": _HASTY}}},
+        {"$match": {"most": {"$gt": HASTY}}},
         {"$group": {"_id": None, "users": {"$sum": 1}, "events": {"$sum": "$events"}}},
     ]
 
 
-def _greedy() -> _Stages:
+def _greedy() -> Stages:
     """Sessions that clicked on all results down to the last click."""
     return [
         {"$match": {"type": "click"}},
         {"$group": {"_id": "$session_id", "positions": {"$addToSet": "$position"}}},
-        {"$group": {"_id": None, "clicked": {"$sum": 1}, "greedy": _count_if(_is_greedy("$positions"))}},
+        {"$group": {"_id": None, "clicked": {"$sum": 1}, "greedy": count_if(is_greedy("$positions"))}},
     ]
-
-
-def _is_greedy(positions: str) -> dict[str, Any]:
-    return {"$and": [{"$gte": [{"$size": positions}, _GREEDY]}, {"$eq": [{"$size": positions}, {"$max": positions}]}]}
-
-
-def _lookup(document: type[Event | Session], foreign: str, name: str, pipeline: _Stages) -> dict[str, Any]:
-    """Documents that name the id of this one."""
-    joined = {"localField": "_id", "foreignField": foreign, "as": name, "pipeline": pipeline}
-    return {"$lookup": {"from": document.Settings.name, **joined}}
 
 
 def _quality(collection: str, span: Span, bucket: Bucket) -> Iterator[dict[str, Any]]:
@@ -249,23 +236,23 @@ def _quality(collection: str, span: Span, bucket: Bucket) -> Iterator[dict[str, 
             "is_irrelevant": {"$gt": ["$irrelevant_at", None]},
         }
     }
-    wanted: _Stages = [
-        {"$limit": _EVENTS_PER_SESSION},
+    wanted: Stages = [
+        {"$limit": EVENTS_PER_SESSION},
         {"$project": {"_id": 0, "type": 1, "position": 1, "timestamp": 1}},
     ]
-    yield _lookup(Event, "session_id", "events", wanted)
+    yield joined(Event, "session_id", "events", wanted)
     clicks = {"$filter": {"input": "$events", "cond": {"$eq": ["$$this.type", "click"]}}}
     yield {
         "$project": {
             **dict.fromkeys(("row", "is_empty", "is_later", "is_irrelevant"), 1),
             "clicks": {"$setUnion": [{"$map": {"input": clicks, "in": "$$this.position"}}, []]},
-            "is_answered": {"$ne": [{"$setIntersection": ["$events.type", list(_ACTS)]}, []]},
-            "is_hasty": _is_hasty("$events"),
+            "is_answered": {"$ne": [{"$setIntersection": ["$events.type", list(ACTS)]}, []]},
+            "is_hasty": is_hasty("$events"),
         }
     }
     yield {
         "$set": {
-            "is_bot": {"$or": ["$is_hasty", _is_greedy("$clicks")]},
+            "is_bot": {"$or": ["$is_hasty", is_greedy("$clicks")]},
             "rank": {"$cond": [{"$eq": ["$clicks", []]}, None, {"$divide": [1, {"$min": "$clicks"}]}]},
         }
     }
@@ -278,7 +265,7 @@ def _quality(collection: str, span: Span, bucket: Bucket) -> Iterator[dict[str, 
 
 def _totals() -> dict[str, Any]:
     def counted(*tests: Any) -> dict[str, Any]:
-        return _count_if({"$and": ["$is_counted", *tests]})
+        return count_if({"$and": ["$is_counted", *tests]})
 
     reciprocal = {"$cond": ["$is_counted", {"$ifNull": ["$rank", 0]}, 0]}
     return {
@@ -288,15 +275,7 @@ def _totals() -> dict[str, Any]:
         "abandoned": counted({"$not": ["$is_empty"]}, {"$not": ["$is_answered"]}),
         "reciprocal": {"$sum": reciprocal},
         "squares": {"$sum": {"$multiply": [reciprocal, reciprocal]}},
-        "later_pages": _count_if("$is_later"),
-        "irrelevant": _count_if("$is_irrelevant"),
-        "bots": _count_if({"$and": ["$is_bot", {"$not": ["$is_irrelevant"]}]}),
+        "later_pages": count_if("$is_later"),
+        "irrelevant": count_if("$is_irrelevant"),
+        "bots": count_if({"$and": ["$is_bot", {"$not": ["$is_irrelevant"]}]}),
     }
-
-
-def _is_hasty(events: str) -> dict[str, Any]:
-    """Whether more events than a person makes came faster than a person makes them."""
-    times = f"{events}.timestamp"
-    milliseconds = {"$subtract": [{"$max": times}, {"$min": times}]}
-    most = {"$multiply": [{"$size": events}, _MINUTE_MS / _HASTY]}
-    return {"$and": [{"$gt": [{"$size": events}, _HASTY]}, {"$lt": [milliseconds, most]}]}

@@ -1,6 +1,8 @@
 """Experiments: two versions or rankings side by side, read as often as one likes."""
 
+from embedding_studio.experiments.counting import Counted, Counter, VariantCounts
 from embedding_studio.experiments.cuped import difference
+from embedding_studio.experiments.deciding import Decider
 from embedding_studio.experiments.domain import Kind, Promote, State, Unit, Variant
 from embedding_studio.experiments.drafting import Pick, Team, team_draft
 from embedding_studio.experiments.ending import Ending
@@ -29,6 +31,9 @@ __all__ = [
     "Arm",
     "Arms",
     "BuildIndex",
+    "Counted",
+    "Counter",
+    "Decider",
     "Decision",
     "Effect",
     "Ending",
@@ -62,6 +67,7 @@ __all__ = [
     "Trials",
     "Unit",
     "Variant",
+    "VariantCounts",
     "boundary",
     "check_ratio",
     "difference",

@@ -6,7 +6,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from embedding_studio.experiments.schemas import ExperimentIn, ExperimentPage, ExperimentRow, StopIn
+from embedding_studio.experiments.schemas import ExperimentIn, ExperimentPage, ExperimentRow, ExperimentView, StopIn
 from embedding_studio.experiments.service import ExperimentService
 
 __all__ = ["ExperimentController"]
@@ -43,9 +43,10 @@ class ExperimentController(Controller):
     @get("/{experiment_id:str}")
     async def get_experiment(
         self, experiments: NamedDependency[ExperimentService], name: FromPath[str], experiment_id: FromPath[str]
-    ) -> ExperimentRow:
-        """Look at an experiment."""
-        return ExperimentRow.of(await experiments.get(name, experiment_id))
+    ) -> ExperimentView:
+        """Look at an experiment: its searches are counted now."""
+        experiment = await experiments.get(name, experiment_id)
+        return ExperimentView.counted(experiment, await experiments.count(experiment))
 
     @post("/{experiment_id:str}/stop", status_code=200)
     async def stop_experiment(

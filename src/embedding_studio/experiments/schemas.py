@@ -5,14 +5,16 @@ from typing import Annotated, Any
 
 import msgspec
 
+from embedding_studio.experiments.counting import Counted, VariantCounts
 from embedding_studio.experiments.domain import Kind, Promote, State, Unit, Variant
 from embedding_studio.experiments.models import Arm, Experiment, StopRule
 from embedding_studio.experiments.overrides import RankingOverrides
+from embedding_studio.experiments.reading import Effect
 from embedding_studio.experiments.service import NewExperiment
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 
-__all__ = ["ArmIn", "ExperimentIn", "ExperimentPage", "ExperimentRow", "StopIn", "StopRuleIn"]
+__all__ = ["ArmIn", "ExperimentIn", "ExperimentPage", "ExperimentRow", "ExperimentView", "StopIn", "StopRuleIn"]
 
 _MOST_SESSIONS = 10_000_000
 _Sessions = Annotated[int, msgspec.Meta(ge=1, le=_MOST_SESSIONS)]
@@ -141,6 +143,64 @@ class ExperimentRow(msgspec.Struct):
             stop=StopRuleView(**experiment.stop.model_dump()),
             build_task_id=experiment.build_task,
             task_id=experiment.deploy_task,
+        )
+
+
+class EffectView(msgspec.Struct):
+    """How much more the treatment has of a metric than the control."""
+
+    metric: str
+    estimate: float
+    ci95: tuple[float, float]
+    p_value: float
+    anytime_valid: bool
+
+    @classmethod
+    def of(cls, effect: Effect) -> "EffectView":
+        """The effect as clients see it."""
+        return cls(effect.metric, effect.estimate, effect.ci95, effect.p_value, effect.anytime_valid)
+
+
+class SampleRatioView(msgspec.Struct):
+    """Whether the arms are as large as chance would make them."""
+
+    ok: bool
+    p_value: float
+
+
+class ExcludedView(msgspec.Struct):
+    """Sessions that are not counted."""
+
+    irrelevant: int
+    bots: int
+
+
+class ExperimentView(ExperimentRow):
+    """An experiment with what was counted of it until now; `waiting` says why nothing is decided yet."""
+
+    sessions: int
+    variants: tuple[VariantCounts, ...]
+    effect: EffectView | None
+    sample_ratio: SampleRatioView
+    secondary: list[EffectView]
+    breached: tuple[str, ...]
+    excluded: ExcludedView
+    waiting: str | None
+
+    @classmethod
+    def counted(cls, experiment: Experiment, counted: Counted) -> "ExperimentView":
+        """The document and its reading as clients see them."""
+        row, reading = ExperimentRow.of(experiment), counted.reading
+        return cls(
+            **{name: getattr(row, name) for name in row.__struct_fields__},
+            sessions=counted.sessions,
+            variants=counted.variants,
+            effect=EffectView.of(reading.effect) if reading.effect else None,
+            sample_ratio=SampleRatioView(reading.sample_ratio.ok, reading.sample_ratio.p_value),
+            secondary=[EffectView.of(one) for one in reading.secondary.values()],
+            breached=reading.breached,
+            excluded=ExcludedView(counted.irrelevant, counted.bots),
+            waiting=reading.waiting,
         )
 
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedding_studio.experiments.counting import Counted, Counter
 from embedding_studio.experiments.domain import Kind, Promote, Unit, Variant
 from embedding_studio.experiments.ending import Ending, refuse_unpromotable
 from embedding_studio.experiments.errors import ExperimentEndedError, ExperimentNotFoundError
@@ -47,6 +48,7 @@ class ExperimentService:
         holds: IndexHolds,
         preparation: Preparation,
         ending: Ending,
+        counter: Counter,
         clock: Clock,
     ) -> None:
         self._experiments = experiments
@@ -55,6 +57,7 @@ class ExperimentService:
         self._holds = holds
         self._preparation = preparation
         self._ending = ending
+        self._counter = counter
         self._clock = clock
 
     async def create(self, name: str, new: NewExperiment) -> Experiment:
@@ -101,6 +104,10 @@ class ExperimentService:
         if experiment is None:
             raise ExperimentNotFoundError(name, experiment_id)
         return experiment
+
+    async def count(self, experiment: Experiment) -> Counted:
+        """What was counted of an experiment until now, and what that says."""
+        return await self._counter.count(experiment)
 
     async def page(self, name: str, *, before: str, limit: int) -> Sequence[Experiment]:
         """Experiments, newest first, from the one before the id `before`.

@@ -11,6 +11,12 @@ class ExperimentSettings(BaseModel):
     settle: float = Field(
         default=0.0, ge=0, le=86_400, description="sessions younger than this do not count yet: clicks may come"
     )
+    history: float = Field(
+        default=14 * 86_400.0,
+        ge=0,
+        le=400 * 86_400,
+        description="so long before an experiment of users, their searches make its estimates sharper; 0: never",
+    )
     effort: float = Field(
         default=0.05, gt=0, le=1, description="share of the time that a worker may spend on reading experiments"
     )

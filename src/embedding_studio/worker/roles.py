@@ -124,6 +124,7 @@ SIGNALS: Mapping[str, Callable[[Container], Mapping[Signal, Callable[[str], Awai
 
 CHORES: Mapping[str, Callable[[Container], Sequence[Chore]]] = {
     "improve": lambda container: [container.improvement.warm],
+    "inference": lambda container: [container.decider.decide],
 }
 """What a role does every few seconds, beside what all do."""
 
