@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?= data
 
-.PHONY: help setup check format test chaos demo up bench bench-learning clean
+.PHONY: help setup check format test chaos demo up bench bench-learning bench-experiments clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ bench: $(READY) ## measure search and ingest against their floors
 bench-learning: $(READY) ## measure what is learnt from simulated use: learning.json and learning.svg
 	$(BIN)/embedding-studio bench learning --data-dir $(DATA)/bench-learning --plot learning.svg --json $(ARGS) \
 		> learning.json
+
+bench-experiments: $(READY) ## simulate experiments that are read all the time: experiments.json and experiments.svg
+	$(BIN)/embedding-studio bench experiments --plot experiments.svg --json $(ARGS) > experiments.json
 
 clean: ## remove .venv, caches and local data
 	rm -rf $(VENV) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
