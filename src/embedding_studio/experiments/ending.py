@@ -1,5 +1,7 @@
 """Ending an experiment: what it held is let go of, and the arm that is wanted is deployed."""
 
+from contextlib import suppress
+
 from embedding_studio.experiments.domain import State, Variant
 from embedding_studio.experiments.errors import PromotionError
 from embedding_studio.experiments.models import Experiment
@@ -7,7 +9,7 @@ from embedding_studio.experiments.overrides import RankingOverrides
 from embedding_studio.experiments.repository import ExperimentRepository
 from embedding_studio.inference import DeploymentService
 from embedding_studio.kernel.time import Clock
-from embedding_studio.tasks import FINISHED, Idempotency, TaskService
+from embedding_studio.tasks import FINISHED, Idempotency, TaskNotFoundError, TaskService, TaskStateError
 from embedding_studio.vector_store import CollectionNotFoundError, CollectionService, IndexHolds
 
 __all__ = ["Ending", "refuse_unpromotable"]
@@ -50,7 +52,7 @@ class Ending:
             PromotionError: The arm differs in what no deployment changes.
         """
         refuse_unpromotable(experiment, promoted)
-        return await self._experiments.change(
+        ended = await self._experiments.change(
             experiment,
             state=state,
             is_live=False,
@@ -60,6 +62,10 @@ class Ending:
             owes_promotion=promoted is not None,
             ended_at=self._clock(),
         )
+        if ended and experiment.state == "preparing" and experiment.build_task:
+            with suppress(TaskNotFoundError, TaskStateError):
+                await self._tasks.cancel(experiment.build_task)
+        return ended
 
     async def choose(self, experiment: Experiment, promoted: Variant) -> bool:
         """Have an arm promoted of an experiment that has ended; False if that was wanted of it before.

@@ -25,11 +25,11 @@ class Deployer:
         self._reindexer = reindexer
 
     async def run(self, run: Run) -> Outcome:
-        """Deploy or roll back; a model of another encoder's vectors comes with its index."""
+        """Deploy or roll back; a model of another encoder's vectors comes with its index, built for it or kept."""
         collection = await self._collections.current(run.collection)
         version = run.payload.get("model_version")
         if version is not None and await self._models.needs_index(collection, version):
             await self._reindexer.refuse_other_encoder(collection, version)
             await self._models.check(collection, version)
-            return await self._reindexer.run(run)
+            return await self._reindexer.switch_to_kept(run, collection) or await self._reindexer.run(run)
         return await self._deployments.run(run)

@@ -141,6 +141,18 @@ class Reindexer:
             }
         )
 
+    async def switch_to_kept(self, run: Run, collection: Collection) -> Outcome | None:
+        """Switch to an index that goes with the model and was kept in step; None if there is none."""
+        encoder, version = await self._target(collection, run.payload.get("model_version"))
+        kept = await self._catalog.serving(collection, version, encoder)
+        if encoder is None or kept is None:
+            return None
+        await self._catalog.switch_index(
+            collection, index_version=kept.index_version, model_version=version, task_id=run.task_id
+        )
+        await self._be_seen()
+        return Outcome(result={"index_version": kept.index_version, "model_version": version, "verification": None})
+
     async def _begin(self, run: Run, collection: Collection) -> IndexVersion:
         plugin = self._collections.plugin_of(collection)
         source, model_version = await self._target(collection, run.payload.get("model_version"))
@@ -258,6 +270,9 @@ class Reindexer:
             model_version=await self._served_then(run, collection, index),
             task_id=run.task_id,
         )
+        await self._be_seen()
+
+    async def _be_seen(self) -> None:
         with suppress(asyncio.CancelledError):  # the switch is made: it is too late to cancel
             await sleep(self._seen_within)
 

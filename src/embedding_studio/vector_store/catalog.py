@@ -207,24 +207,24 @@ class Catalog:
     async def switch_index(
         self, collection: Collection, *, index_version: int, model_version: int | None, task_id: str
     ) -> None:
-        """Point the collection at a filled index, whatever it served before; a model that is not named stays.
+        """Point the collection at a filled index, new or kept, whatever it served before; a model not named stays.
 
         The same task may come again: its deployment is made once.
 
         Raises:
-            DeploymentMovedError: The index was given up meanwhile.
+            DeploymentMovedError: The index was given up meanwhile, or dropped.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             present = await self._locked(connection, collection.name)
             if await connection.fetchval("SELECT true FROM deployments WHERE task_id = $1", task_id):
                 return
-            building = await connection.fetchval(
+            filled = await connection.fetchval(
                 "UPDATE index_versions SET state = 'active' WHERE collection_id = $1 AND version = $2"
-                " AND state = 'building' RETURNING version",
+                " AND state IN ('building', 'retired') AND dropped_at IS NULL RETURNING version",
                 present.id,
                 index_version,
             )
-            if building is None:
+            if filled is None:
                 raise DeploymentMovedError("the new index was given up meanwhile")
             await self._point_at(
                 connection, present, model_version or present.model_version, index_version, task_id, "reindexed"
