@@ -44,9 +44,11 @@ from embedding_studio.inference import (
     EmbeddingService,
     Encoders,
     Fetcher,
+    ModelKeeper,
     ModelRepository,
     ModelService,
     ModelVersion,
+    open_encoders,
 )
 from embedding_studio.infra.jobs import JobQueue, open_broker
 from embedding_studio.infra.mongo import Database, open_database
@@ -58,6 +60,7 @@ from embedding_studio.search import (
     Adjuster,
     Asking,
     Explorer,
+    Mirror,
     Pager,
     Participation,
     Rankers,
@@ -68,6 +71,7 @@ from embedding_studio.search import (
     Windows,
 )
 from embedding_studio.settings import Settings
+from embedding_studio.shadow import MirroredSearch, Shadow, ShadowRepository, Shadows, ShadowService
 from embedding_studio.tasks import IdempotencyKey, Sweeper, Task, TaskRepository, TaskRunner, TaskService
 from embedding_studio.upsertion import (
     Deleter,
@@ -86,7 +90,19 @@ from embedding_studio.vector_store import Catalog, CollectionService, Indexes, I
 
 __all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
 
-_DOCUMENTS = (Task, IdempotencyKey, Session, Event, IntakeDay, ModelVersion, Unlearned, Curated, Experiment)
+_DOCUMENTS = (
+    Task,
+    IdempotencyKey,
+    Session,
+    Event,
+    IntakeDay,
+    ModelVersion,
+    Unlearned,
+    Curated,
+    Experiment,
+    Shadow,
+    MirroredSearch,
+)
 
 
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
@@ -129,6 +145,7 @@ class Container:
         self._backlog = Backlog()
         self._reporting = Reporting()
         self._experiment_repository = ExperimentRepository()
+        self._shadow_repository = ShadowRepository(settings.shadow)
         self.curated = CuratedRepository()
 
     @cached_property
@@ -193,6 +210,7 @@ class Container:
                 self.models.delete_of,
                 self.curated.delete_of,
                 self._experiment_repository.delete_of,
+                self._shadow_repository.delete_of,
                 self.tasks.delete_of,
             ),
             settings=self.settings.vector_store,
@@ -260,8 +278,25 @@ class Container:
         return DeploymentService(
             catalog=self.catalog,
             models=self.models,
+            embeddings=self.embeddings,
             tasks=self.tasks,
             seen_within=self.settings.vector_store.seen_within,
+        )
+
+    @cached_property
+    def keeper(self) -> ModelKeeper | None:
+        """Only where Triton runs the encoders."""
+        if self.encoders.triton is None:
+            return None
+        return ModelKeeper(
+            triton=self.encoders.triton,
+            encoders=self.encoders,
+            plugins=encoder_sources(self.plugins),
+            catalog=self.catalog,
+            versions=self.versions,
+            models=self._model_repository,
+            clock=self.clock,
+            retire_after=timedelta(seconds=self.settings.inference.triton.retire_after),
         )
 
     @cached_property
@@ -269,6 +304,7 @@ class Container:
         return Deployer(
             collections=self.collections,
             models=self.models,
+            embeddings=self.embeddings,
             deployments=self.deployments,
             reindexer=self.reindexer,
         )
@@ -340,22 +376,64 @@ class Container:
         return RecallMeter(self.pool, self.settings.vector_store)
 
     @cached_property
+    def asking(self) -> Asking:
+        return Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        return Retriever(self.pool, self.settings.vector_store, self.meter)
+
+    @cached_property
+    def windows(self) -> Windows:
+        return Windows(retriever=self.retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock))
+
+    @cached_property
+    def seeker(self) -> Seeker:
+        return Seeker(collections=self.collections, asking=self.asking)
+
+    @cached_property
+    def pager(self) -> Pager:
+        adjuster = Adjuster(remembers=self.improvement, asking=self.asking, clock=self.clock)
+        return Pager(retriever=self.retriever, windows=self.windows, adjuster=adjuster, items=self.items)
+
+    @cached_property
     def searches(self) -> SearchService:
-        retriever = Retriever(self.pool, self.settings.vector_store, self.meter)
-        asking = Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items)
-        windows = Windows(retriever=retriever, rankers=Rankers(embeddings=self.embeddings, clock=self.clock))
-        adjuster = Adjuster(remembers=self.improvement, asking=asking, clock=self.clock)
         return SearchService(
             pool=self.pool,
             collections=self.collections,
-            asking=asking,
-            retriever=retriever,
-            windows=windows,
+            asking=self.asking,
+            retriever=self.retriever,
+            windows=self.windows,
             participation=Participation(self.trials),
-            seeker=Seeker(collections=self.collections, asking=asking),
-            pager=Pager(retriever=retriever, windows=windows, adjuster=adjuster, items=self.items),
+            seeker=self.seeker,
+            pager=self.pager,
             explorer=Explorer(),
             clickstream=self.clickstream,
+        )
+
+    @cached_property
+    def shadow(self) -> ShadowService:
+        return ShadowService(
+            shadows=self._shadow_repository,
+            collections=self.collections,
+            models=self.models,
+            embeddings=self.embeddings,
+            holds=self.holds,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def mirror(self) -> Mirror:
+        shadows = Shadows(
+            shadows=self._shadow_repository,
+            collections=self.collections,
+            catalog=self.catalog,
+            models=self.models,
+            embeddings=self.embeddings,
+            seen_within=self.settings.vector_store.seen_within,
+        )
+        return Mirror(
+            shadows=shadows, seeker=self.seeker, pager=self.pager, settings=self.settings.shadow, clock=self.clock
         )
 
     @cached_property
@@ -459,24 +537,22 @@ async def open_container(
         open_pool(settings.postgres) as pool,
         open_pool(settings.postgres, server_settings=LOOKUP_SETTINGS) as lookups,
         open_database(settings.mongo, _DOCUMENTS) as database,
+        open_encoders(
+            settings.inference, Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
+        ) as encoders,
     ):
-        fetcher = Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
-        encoders = Encoders(settings.inference, fetcher)
-        queue = JobQueue(broker or open_broker(settings.redis))
-        try:
-            container = Container(
-                settings=settings,
-                pool=pool,
-                lookups=lookups,
-                database=database,
-                queue=queue,
-                encoders=encoders,
-                clock=clock,
-            )
-            working = container.plugins.working()
-            await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
-            yield container
-            await container.announcer.close()
-            await container.meter.close()
-        finally:
-            encoders.close()
+        container = Container(
+            settings=settings,
+            pool=pool,
+            lookups=lookups,
+            database=database,
+            queue=JobQueue(broker or open_broker(settings.redis)),
+            encoders=encoders,
+            clock=clock,
+        )
+        working = container.plugins.working()
+        await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
+        yield container
+        await container.mirror.close()
+        await container.announcer.close()
+        await container.meter.close()

@@ -18,6 +18,7 @@ from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import FieldError, InvalidError
+from embedding_studio.shadow import ShadowSettings
 from embedding_studio.tasks import TaskSettings
 from embedding_studio.upsertion import UpsertionSettings
 from embedding_studio.vector_store import VectorStoreSettings
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     inference: InferenceSettings = Field(default_factory=InferenceSettings)
     experiments: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fine_tuning: FineTuningSettings = Field(default_factory=FineTuningSettings)
+    shadow: ShadowSettings = Field(default_factory=ShadowSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

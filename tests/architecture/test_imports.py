@@ -21,6 +21,7 @@ CONTEXTS = {
     "improvement",
     "inference",
     "search",
+    "shadow",
     "tasks",
     "upsertion",
     "vector_store",

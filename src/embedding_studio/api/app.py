@@ -25,6 +25,7 @@ from embedding_studio.improvement.http import MemoryController
 from embedding_studio.inference.http import ModelController
 from embedding_studio.search.http import SearchController
 from embedding_studio.settings import Settings
+from embedding_studio.shadow.http import ShadowController
 from embedding_studio.tasks import Idempotency
 from embedding_studio.tasks.http import TaskController
 from embedding_studio.upsertion.http import ContentController, ItemController
@@ -49,6 +50,7 @@ _CONTROLLERS = (
     ModelController,
     MemoryController,
     ExperimentController,
+    ShadowController,
     PrometheusController,
 )
 _SERVICES = (
@@ -64,9 +66,11 @@ _SERVICES = (
     "forgetting",
     "gate_verifier",
     "improvement",
+    "mirror",
     "models",
     "quality",
     "searches",
+    "shadow",
     "tasks",
     "upsertion",
 )

@@ -1,5 +1,6 @@
 """Experiments: two versions or rankings side by side, read as often as one likes."""
 
+from embedding_studio.experiments.arms import check_arm
 from embedding_studio.experiments.counting import Counted, Counter, VariantCounts
 from embedding_studio.experiments.cuped import difference
 from embedding_studio.experiments.deciding import Decider
@@ -69,6 +70,7 @@ __all__ = [
     "Variant",
     "VariantCounts",
     "boundary",
+    "check_arm",
     "check_ratio",
     "difference",
     "encoder_with",

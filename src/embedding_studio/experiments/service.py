@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedding_studio.experiments.arms import check_arm
 from embedding_studio.experiments.counting import Counted, Counter
 from embedding_studio.experiments.domain import Kind, Promote, Unit, Variant
 from embedding_studio.experiments.ending import Ending, refuse_unpromotable
@@ -11,11 +12,11 @@ from embedding_studio.experiments.errors import ExperimentEndedError, Experiment
 from embedding_studio.experiments.models import Arm, Experiment, StopRule
 from embedding_studio.experiments.preparing import Preparation
 from embedding_studio.experiments.repository import ExperimentRepository
-from embedding_studio.inference import ModelNotFoundError, ModelService
-from embedding_studio.kernel.errors import InvalidError, StudioError
+from embedding_studio.inference import ModelService
+from embedding_studio.kernel.errors import StudioError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import Clock
-from embedding_studio.vector_store import BASE_MODEL_VERSION, Collection, CollectionService, IndexHolds
+from embedding_studio.vector_store import Collection, CollectionService, IndexHolds
 
 __all__ = ["ExperimentService", "NewExperiment"]
 
@@ -154,13 +155,4 @@ class ExperimentService:
     async def _check(self, collection: Collection, new: NewExperiment) -> None:
         plugin = self._collections.plugin_of(collection)
         for variant, arm in (("control", new.control), ("treatment", new.treatment)):
-            if plugin.gives_vectors and arm.overrides.mode in {"vector", "hybrid"}:
-                raise InvalidError.at(
-                    f"{variant}.ranking.mode", "items bring their own vectors, so words alone are searched lexically"
-                )
-            if arm.model_version == BASE_MODEL_VERSION:
-                continue
-            try:
-                await self._models.get(collection, arm.model_version)
-            except ModelNotFoundError as error:
-                raise InvalidError.at(f"{variant}.model_version", error.detail) from None
+            await check_arm(collection, plugin, self._models, arm, place=f"{variant}.")

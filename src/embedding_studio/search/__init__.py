@@ -5,6 +5,7 @@ from embedding_studio.search.asking import Asking
 from embedding_studio.search.domain import Found, Order, SearchRequest
 from embedding_studio.search.exploring import Explorer
 from embedding_studio.search.meter import RecallMeter
+from embedding_studio.search.mirroring import Mirror
 from embedding_studio.search.paging import Pager
 from embedding_studio.search.participating import Participation
 from embedding_studio.search.rankers import Rankers
@@ -18,6 +19,7 @@ __all__ = [
     "Asking",
     "Explorer",
     "Found",
+    "Mirror",
     "Order",
     "Pager",
     "Participation",

@@ -209,6 +209,7 @@ class Found:
     Attributes:
         variant: Of the experiment that the search belongs to.
         steps: What query processors made of the query, in their order.
+        ranked_ms: How long it took to find the page, before facets were counted and the session recorded.
     """
 
     session_id: str | None
@@ -221,6 +222,7 @@ class Found:
     variant: str | None = None
     facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
     steps: Sequence[Any] = ()
+    ranked_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from embedding_studio.search.mirroring import Mirror
 from embedding_studio.search.schemas import CountIn, CountView, SearchIn, SearchView
 from embedding_studio.search.service import SearchService
 
@@ -26,13 +27,17 @@ class SearchController(Controller):
     async def search(
         self,
         searches: NamedDependency[SearchService],
+        mirror: NamedDependency[Mirror],
         name: FromPath[str],
         data: JSONBody[SearchIn],
     ) -> SearchView:
         """Search a collection by words, by a vector, or list what passes a filter."""
         started = time.perf_counter()
-        found = await searches.search(name, data.to_domain())
-        return SearchView.of(found, explain=data.explain, took_ms=(time.perf_counter() - started) * 1000)
+        request = data.to_domain()
+        found = await searches.search(name, request)
+        took_ms = (time.perf_counter() - started) * 1000
+        mirror.offer(name, request, found)
+        return SearchView.of(found, explain=data.explain, took_ms=took_ms)
 
     @post("/count", status_code=200)
     async def count(

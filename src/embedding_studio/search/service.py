@@ -86,7 +86,8 @@ class SearchService:
             part = part if sought.way.mode else part.outside()
             drafted = part.seed is not None
             page = await (self._interleaver.page(sought, part) if drafted else self._pager.page(sought))
-            found = await self._found(part, sought, page)
+            ranked_ms = (time.perf_counter() - began) * 1000
+            found = replace(await self._found(part, sought, page), ranked_ms=ranked_ms)
         if not request.track:
             return found
         session_id = await self._record(part, sought, found, took_ms=(time.perf_counter() - began) * 1000)
