@@ -14,7 +14,20 @@ from embedding_studio.experiments.service import NewExperiment
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 
-__all__ = ["ArmIn", "ExperimentIn", "ExperimentPage", "ExperimentRow", "ExperimentView", "StopIn", "StopRuleIn"]
+__all__ = [
+    "ArmIn",
+    "ArmView",
+    "EffectView",
+    "ExcludedView",
+    "ExperimentIn",
+    "ExperimentPage",
+    "ExperimentRow",
+    "ExperimentView",
+    "SampleRatioView",
+    "StopIn",
+    "StopRuleIn",
+    "StopRuleView",
+]
 
 _MOST_SESSIONS = 10_000_000
 _Sessions = Annotated[int, msgspec.Meta(ge=1, le=_MOST_SESSIONS)]

@@ -31,7 +31,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(studio: Studio, shop: Collection, trained: Path) -> Train:
     async def registered() -> int:
         plain = SentenceEncoder().build()
-        fields: Json = {"encoder": NewEncoder(trained, of_items=True), "start": ServedModel(plain, plain), "root": plain}
+        encoder = NewEncoder(trained, of_items=True)
+        fields: Json = {"encoder": encoder, "start": ServedModel(plain, plain), "root": plain}
         return (await register(studio, shop, track="both_encoders", adapter=None, **fields)).version
 
     return registered
