@@ -7,6 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TRITON := .triton
+TRITON_READY := $(TRITON)/.ready
 DATA ?= data
 
 .PHONY: help setup check format test chaos demo up bench bench-learning bench-experiments clean
@@ -21,8 +23,14 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[embedded,loaders,train,demo,dev]'
+		--editable '.[embedded,loaders,train,triton,demo,dev]'
 	touch $(READY)
+
+# A real Triton for tests and benchmarks; its Python backend wants an older numpy than ours.
+$(TRITON_READY): config/triton/requirements.txt
+	$(PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --requirement config/triton/requirements.txt
+	touch $(TRITON_READY)
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check .
@@ -34,7 +42,7 @@ format: $(READY) ## write what the formatter wants
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
+test: $(READY) $(TRITON_READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
 	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 chaos: $(READY) ## kill processes while people write and search, and look what is there in the end
@@ -57,4 +65,4 @@ bench-experiments: $(READY) ## simulate experiments that are read all the time: 
 	$(BIN)/embedding-studio bench experiments --plot experiments.svg --json $(ARGS) > experiments.json
 
 clean: ## remove .venv, caches and local data
-	rm -rf $(VENV) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(TRITON) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -63,7 +63,7 @@ class Preparation:
         if held is None:
             return False
         await self._models.adapter(held, arm.model_version)
-        await self._models.check(held, arm.model_version)
+        await self._embeddings.make_ready(held, arm.model_version)
         return True
 
     async def _build(self, experiment: Experiment, collection: Collection, arm: Arm) -> None:

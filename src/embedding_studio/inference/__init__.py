@@ -2,6 +2,7 @@
 
 from embedding_studio.inference.adapter import QueryAdapter
 from embedding_studio.inference.deployment import DeploymentService
+from embedding_studio.inference.embeddings import EmbeddingService
 from embedding_studio.inference.encoders import Encoders
 from embedding_studio.inference.errors import (
     BrokenModelError,
@@ -12,11 +13,13 @@ from embedding_studio.inference.errors import (
     OtherEncoderError,
     RefusedModelError,
 )
+from embedding_studio.inference.keeping import ModelKeeper
 from embedding_studio.inference.models import ModelVersion
 from embedding_studio.inference.onnx import OnnxEncoder
+from embedding_studio.inference.opening import open_encoders
 from embedding_studio.inference.repository import ModelRepository
-from embedding_studio.inference.service import EmbeddingService, ModelService, NewEncoder, NewModel, ServedModel
-from embedding_studio.inference.settings import InferenceSettings
+from embedding_studio.inference.service import ModelService, NewEncoder, NewModel, ServedModel
+from embedding_studio.inference.settings import InferenceSettings, TritonSettings
 from embedding_studio.inference.trained import WEIGHTS, Fetcher, is_trained
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "Encoders",
     "Fetcher",
     "InferenceSettings",
+    "ModelKeeper",
     "ModelNotFoundError",
     "ModelRepository",
     "ModelService",
@@ -41,5 +45,7 @@ __all__ = [
     "QueryAdapter",
     "RefusedModelError",
     "ServedModel",
+    "TritonSettings",
     "is_trained",
+    "open_encoders",
 ]

@@ -1,8 +1,9 @@
 """Micro-batching: requests that wait while the model is busy go together into its next run."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,79 +15,109 @@ from embedding_studio.kernel.errors import UnavailableError
 __all__ = ["Batcher", "Model"]
 
 T = TypeVar("T")
-K = TypeVar("K")
 
-Model = Callable[[Sequence[T], K], NDArray[np.float32]]
-"""From texts, or pairs of texts, and their kind to an array with a row each."""
-
-_TEXTS_PER_RUN = 32
+Model = Callable[[Sequence[T]], Awaitable[NDArray[np.float32]]]
+"""From texts, in whichever form, to an array with a row each."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting(Generic[T, K]):
+class _Waiting(Generic[T]):
     texts: Sequence[T]
-    kind: K
+    longest: int
     rows: "asyncio.Future[NDArray[np.float32]]"
 
 
-class Batcher(Generic[T, K]):
-    """Adds no delay: an idle model starts at once with what there is.
+class Batcher(Generic[T]):
+    """Without a delay, an idle model starts at once with what there is.
 
     A request that is cancelled while it waits costs nothing any more, so that timeouts relieve a busy model.
     """
 
-    def __init__(self, model: Model[T, K], *, executor: Executor, waiting_texts: int) -> None:
-        self._model = model
-        self._executor = executor
-        self._limit = waiting_texts
-        self._queue: list[_Waiting[T, K]] = []
-        self._texts = 0
-        self._running: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        model: Model[T],
+        *,
+        length: Callable[[T], int],
+        budget: int,
+        waiting_texts: int,
+        delay: float = 0.0,
+        at_once: int = 1,
+    ) -> None:
+        """Batch for a model.
 
-    async def run(self, texts: Sequence[T], kind: K) -> NDArray[np.float32]:
-        """What the model makes of the texts, a row each; texts of different kinds are not mixed.
+        Args:
+            model: Called with at most `at_once` batches at a time.
+            length: Of a text; those of a batch are padded to the longest.
+            budget: Length of a batch, padding included; a single request may exceed it.
+            waiting_texts: More are refused.
+            delay: Seconds that a batch which is not full waits for others.
+            at_once: Batches under way at a time.
+        """
+        self._model = model
+        self._length = length
+        self._budget = budget
+        self._limit = waiting_texts
+        self._delay = delay
+        self._at_once = at_once
+        self._queue: deque[_Waiting[T]] = deque()
+        self._texts = 0
+        self._running: set[asyncio.Task[None] | None] = set()
+        self._full = asyncio.Event()
+
+    async def run(self, texts: Sequence[T]) -> NDArray[np.float32]:
+        """What the model makes of the texts, a row each, in their order.
 
         Raises:
             UnavailableError: Too many texts wait already.
         """
         if self._texts + len(texts) > self._limit:
             raise UnavailableError("too many texts wait for the model")
-        waiting = _Waiting(texts, kind, asyncio.get_running_loop().create_future())
+        longest = max(map(self._length, texts), default=0)
+        waiting = _Waiting(texts, longest, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._texts += len(texts)
-        if self._running is None:
-            self._running = asyncio.create_task(self._work())
+        if self._texts * longest >= self._budget:
+            self._full.set()
+        if len(self._running) < self._at_once:
+            self._running.add(asyncio.create_task(self._work()))
         return await waiting.rows
 
     async def _work(self) -> None:
+        """Run batches while there are any; whoever comes after the last look at the queue starts another of these."""
         try:
             while self._queue:
+                await self._let_others_come()
                 if batch := self._take():
                     await self._run_one(batch)
         finally:
-            self._running = None
+            self._running.discard(asyncio.current_task())
 
-    def _take(self) -> list[_Waiting[T, K]]:
+    async def _let_others_come(self) -> None:
+        if self._delay and not self._full.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._delay):
+                    await self._full.wait()
+        self._full.clear()
+
+    def _take(self) -> list[_Waiting[T]]:
         """The longest waiting request with those behind it that fit; requests that nobody waits for are dropped."""
-        batch: list[_Waiting[T, K]] = []
-        texts = 0
-        while self._queue and (not batch or self._fits(self._queue[0], batch[0].kind, texts)):
-            waiting = self._queue.pop(0)
+        batch: list[_Waiting[T]] = []
+        texts = longest = 0
+        while self._queue:
+            waiting = self._queue[0]
+            padded = (texts + len(waiting.texts)) * max(longest, waiting.longest)
+            if batch and not waiting.rows.done() and padded > self._budget:
+                break
+            self._queue.popleft()
             self._texts -= len(waiting.texts)
             if not waiting.rows.done():
                 batch.append(waiting)
-                texts += len(waiting.texts)
+                texts, longest = texts + len(waiting.texts), max(longest, waiting.longest)
         return batch
 
-    @staticmethod
-    def _fits(waiting: _Waiting[T, K], kind: K, texts: int) -> bool:
-        return waiting.kind == kind and texts + len(waiting.texts) <= _TEXTS_PER_RUN
-
-    async def _run_one(self, batch: list[_Waiting[T, K]]) -> None:
-        texts = [text for waiting in batch for text in waiting.texts]
-        loop = asyncio.get_running_loop()
+    async def _run_one(self, batch: list[_Waiting[T]]) -> None:
         try:
-            rows = await loop.run_in_executor(self._executor, self._model, texts, batch[0].kind)
+            rows = await self._model([text for waiting in batch for text in waiting.texts])
         except Exception as error:  # noqa: BLE001  # every waiting request must hear of it
             for waiting in batch:
                 if not waiting.rows.done():

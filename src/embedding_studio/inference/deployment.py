@@ -2,6 +2,7 @@
 
 import asyncio
 
+from embedding_studio.inference.embeddings import EmbeddingService
 from embedding_studio.inference.errors import NothingToRollBackError, RefusedModelError
 from embedding_studio.inference.jobs import DEPLOY
 from embedding_studio.inference.service import ModelService
@@ -14,9 +15,18 @@ __all__ = ["DeploymentService"]
 class DeploymentService:
     """Once a deployment has succeeded, every process serves it."""
 
-    def __init__(self, *, catalog: Catalog, models: ModelService, tasks: TaskService, seen_within: float) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        models: ModelService,
+        embeddings: EmbeddingService,
+        tasks: TaskService,
+        seen_within: float,
+    ) -> None:
         self._catalog = catalog
         self._models = models
+        self._embeddings = embeddings
         self._tasks = tasks
         self._seen_within = seen_within
 
@@ -85,7 +95,7 @@ class DeploymentService:
         note: str,
         leaving: int | None = None,
     ) -> Collection:
-        """Check the model, move the pointer, and wait until every process has seen it.
+        """Have the model ready, move the pointer, and wait until every process has seen it.
 
         Raises:
             DeploymentMovedError: The collection does not serve the deployment `leaving` any more.
@@ -93,7 +103,7 @@ class DeploymentService:
             OtherEncoderError: It goes with another index than the one that serves.
         """
         await self._models.adapter(collection, version)
-        await self._models.check(collection, version)
+        await self._embeddings.make_ready(collection, version)
         await self._catalog.deploy(
             collection,
             model_version=version,
@@ -105,7 +115,7 @@ class DeploymentService:
         return await self._catalog.get(collection.name)
 
     async def _roll_back(self, collection: Collection, leaving: int) -> Collection:
-        await self._models.check(collection, await self._catalog.version_before(leaving) or BASE_MODEL_VERSION)
+        await self._embeddings.make_ready(collection, await self._catalog.version_before(leaving) or BASE_MODEL_VERSION)
         collection = await self._catalog.roll_back(collection.name, leaving=leaving)
         await asyncio.sleep(self._seen_within)
         return collection

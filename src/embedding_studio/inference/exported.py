@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from embedding_studio.kernel.encoder import CrossEncoderDescription, EncoderDescription
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 
-__all__ = ["compare", "open_session", "open_tokenizer", "read_canaries", "read_description", "unreadable"]
+__all__ = ["check_hash", "compare", "open_session", "open_tokenizer", "read_canaries", "read_description", "unreadable"]
 
 CANARY_TOLERANCE = 1e-3
 
@@ -52,7 +52,7 @@ def read_canaries(folder: Path, shape: Callable[[Any], C]) -> C:
 def open_tokenizer(folder: Path, description: EncoderDescription | CrossEncoderDescription) -> Tokenizer:
     """The tokenizer, which cuts texts where the model does and pads nothing."""
     path = folder / "tokenizer.json"
-    _check_hash(path, description.tokenizer_sha256)
+    check_hash(path, description.tokenizer_sha256)
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.enable_truncation(description.max_length)
@@ -61,7 +61,7 @@ def open_tokenizer(folder: Path, description: EncoderDescription | CrossEncoderD
 
 def open_session(graph: Path, sha256: str, *, threads: int) -> ort.InferenceSession:
     """A session of the graph that uses so many cores."""
-    _check_hash(graph, sha256)
+    check_hash(graph, sha256)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -82,7 +82,8 @@ def unreadable(path: Path, error: OSError) -> UnavailableError:
     return UnavailableError(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}")
 
 
-def _check_hash(path: Path, sha256: str) -> None:
+def check_hash(path: Path, sha256: str) -> None:
+    """Raise if the file is not the one that was described."""
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,8 +7,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from embedding_studio.inference.deployment import DeploymentService
+from embedding_studio.inference.embeddings import EmbeddingService
 from embedding_studio.inference.schemas import Deploy, Embed, Embedded, ModelPage, ModelView
-from embedding_studio.inference.service import EmbeddingService, ModelService
+from embedding_studio.inference.service import ModelService
 from embedding_studio.kernel.cursors import decode_cursor, encode_cursor
 from embedding_studio.tasks import Accepted, Idempotency
 from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, CollectionService

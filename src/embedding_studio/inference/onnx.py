@@ -9,21 +9,14 @@ import numpy.typing as npt
 import onnxruntime as ort
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
-from tokenizers import Tokenizer
 
-from embedding_studio.inference.exported import (
-    compare,
-    open_session,
-    open_tokenizer,
-    read_canaries,
-    read_description,
-    unreadable,
-)
-from embedding_studio.inference.tokens import batches, padded
+from embedding_studio.inference.exported import compare, open_session, read_canaries, unreadable
+from embedding_studio.inference.texts import TextReader, Tokens
+from embedding_studio.inference.tokens import batches, masks, padded
 from embedding_studio.kernel.encoder import EncoderDescription, TextKind
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["OnnxEncoder"]
+__all__ = ["OnnxEncoder", "text_canaries"]
 
 IMAGES_PER_BATCH = 8
 
@@ -37,19 +30,15 @@ class OnnxEncoder:
     Many threads may encode at once: the sessions and the tokenizer keep no state between calls.
 
     Attributes:
+        texts: Makes tokens of texts.
         description: What the vectors are comparable with.
-        tokenizer: Cuts texts at `description.max_length`; not to be changed.
     """
 
     def __init__(
-        self,
-        description: EncoderDescription,
-        tokenizer: Tokenizer,
-        session: ort.InferenceSession,
-        image_session: ort.InferenceSession | None = None,
+        self, texts: TextReader, session: ort.InferenceSession, image_session: ort.InferenceSession | None = None
     ) -> None:
-        self.description = description
-        self.tokenizer = tokenizer
+        self.texts = texts
+        self.description = texts.description
         self._session = session
         self._image_session = image_session
 
@@ -65,11 +54,11 @@ class OnnxEncoder:
             UnavailableError: A file is not there (yet).
             InvalidError: A file is not the one that was described, or the canaries come out otherwise.
         """
-        description = read_description(folder, EncoderDescription)
-        tokenizer = open_tokenizer(folder, description)
+        texts = TextReader.load(folder)
+        description = texts.description
         session = open_session(folder / "model.onnx", description.graph_sha256, threads=threads)
-        encoder = cls(description, tokenizer, session, _image_session(folder, description, threads))
-        encoder.check(*read_canaries(folder, _canaries))
+        encoder = cls(texts, session, _image_session(folder, description, threads))
+        encoder.check(*read_canaries(folder, text_canaries))
         if description.image_graph_sha256:
             encoder.check_images(*_read_image_canaries(folder))
         return encoder
@@ -83,8 +72,14 @@ class OnnxEncoder:
         Returns:
             float32 (texts, dimensions) in the order of `texts`.
         """
-        prompt = self.description.prompt(kind)
-        tokens = [e.ids for e in self.tokenizer.encode_batch_fast([prompt + text for text in texts])]
+        return self.encode_tokens(self.texts.read(texts, kind))
+
+    def encode_tokens(self, tokens: Sequence[Tokens]) -> Vectors:
+        """Embed texts that were read already.
+
+        Returns:
+            float32 (texts, dimensions) in the order of `tokens`.
+        """
         vectors = np.empty((len(tokens), self.description.dimensions), np.float32)
         for rows in batches([len(ids) for ids in tokens]):
             vectors[rows] = self._run([tokens[row] for row in rows])
@@ -116,10 +111,8 @@ class OnnxEncoder:
                     f"the encoder takes images of {size} x {size} x 3 bytes, not {image.shape} {image.dtype}"
                 )
 
-    def _run(self, tokens: list[list[int]]) -> Vectors:
-        input_ids = padded(tokens)
-        attention_mask = padded([[1] * len(ids) for ids in tokens])
-        (vectors,) = self._session.run(["embedding"], {"input_ids": input_ids, "attention_mask": attention_mask})
+    def _run(self, tokens: Sequence[Tokens]) -> Vectors:
+        (vectors,) = self._session.run(["embedding"], {"input_ids": padded(tokens), "attention_mask": masks(tokens)})
         return np.asarray(vectors, np.float32)
 
     def check(self, texts: Sequence[str], expected: Vectors) -> None:
@@ -141,7 +134,8 @@ def _image_session(folder: Path, description: EncoderDescription, threads: int) 
     return open_session(folder / "image.onnx", description.image_graph_sha256, threads=threads)
 
 
-def _canaries(content: Any) -> tuple[list[str], Vectors]:
+def text_canaries(content: Any) -> tuple[list[str], Vectors]:
+    """Texts of items, and their vectors, as `canaries.json` holds them."""
     return content["texts"], np.asarray(content["vectors"], np.float32)
 
 

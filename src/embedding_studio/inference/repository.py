@@ -1,10 +1,12 @@
 """Every query on model versions."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
 from embedding_studio.inference.models import ModelVersion
+from embedding_studio.sdk import EncoderSource
 
 __all__ = ["ModelRepository"]
 
@@ -45,6 +47,16 @@ class ModelRepository:
         """Versions of a track that the gate promoted, newest first."""
         criteria = {"collection_id": collection_id, "track": track, "result.gate.decision": "promote"}
         return await ModelVersion.find(criteria).sort("-version").limit(limit).to_list()
+
+    async def query_encoders(self, versions: Collection[tuple[int, int]]) -> list[EncoderSource]:
+        """What embeds queries in these versions, each a collection's id and a number; base versions are left out."""
+        criteria = {"collection_id": {"$in": [collection for collection, _ in versions]}, "queries": {"$ne": None}}
+        found = ModelVersion.find(criteria)
+        return [
+            EncoderSource(**model.queries)
+            async for model in found
+            if model.queries and (model.collection_id, model.version) in versions
+        ]
 
     async def delete_of(self, collection: str) -> None:
         """Delete all records of a collection."""

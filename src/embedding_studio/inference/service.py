@@ -1,18 +1,15 @@
-"""Texts to vectors as a model version makes them, and the versions themselves."""
+"""The versions of a collection's models: how each makes vectors, and what is stored of it."""
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embedding_studio.inference.adapter import QueryAdapter
 from embedding_studio.inference.encoders import Encoders
-from embedding_studio.inference.errors import BrokenModelError, ModelNotFoundError, NoEncoderError, OtherEncoderError
+from embedding_studio.inference.errors import BrokenModelError, ModelNotFoundError, OtherEncoderError
 from embedding_studio.inference.models import ADAPTER, ModelVersion
 from embedding_studio.inference.repository import ModelRepository
 from embedding_studio.inference.trained import (
@@ -24,13 +21,12 @@ from embedding_studio.inference.trained import (
     trained_source,
 )
 from embedding_studio.infra.objects import ObjectFolder
-from embedding_studio.kernel.encoder import TextKind
 from embedding_studio.kernel.errors import NotFoundError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.sdk import EncoderSource
-from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection, CollectionService
+from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection
 
-__all__ = ["EmbeddingService", "ModelService", "NewEncoder", "NewModel", "ServedModel"]
+__all__ = ["ModelService", "NewEncoder", "NewModel", "ServedModel"]
 
 _KEPT_MODELS = 64
 _VERSIONS_END = 2**31
@@ -212,17 +208,6 @@ class ModelService:
             raise OtherEncoderError(version)
         return model.adapter
 
-    async def check(self, collection: Collection, version: int) -> None:
-        """Load what a version needs to serve, so that the first search need not.
-
-        Raises:
-            ModelNotFoundError: There is no such version.
-            BrokenModelError: The stored bytes are not those that were registered.
-        """
-        model = await self.load(collection, version)
-        if model and self._encoders and is_trained(model.queries):
-            await self._encoders.dimensions(model.queries)
-
     async def own_index(self, collection: Collection, version: int) -> EncoderSource | None:
         """The encoder of the index that a version goes with, where training made that encoder.
 
@@ -307,112 +292,3 @@ def _sides(
         return queries, items
     own = trained_source(collection.id, version, sha256=stored["artifact_sha256"], like=items)
     return own, own if new.encoder.of_items else items
-
-
-class EmbeddingService:
-    """The one way from text to vector, for the index and for queries alike."""
-
-    def __init__(self, *, encoders: Encoders, models: ModelService, collections: CollectionService) -> None:
-        self._encoders = encoders
-        self._models = models
-        self._collections = collections
-
-    def encoder_of(self, collection: Collection) -> EncoderSource | None:
-        """What made the vectors of the collection's index; None where items bring their own."""
-        encoder = self._collections.plugin_of(collection).encoder
-        return (collection.encoder or encoder.build()) if encoder else None
-
-    async def embed_items(self, source: EncoderSource | None, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of item texts, float32 (texts, dimensions).
-
-        Raises:
-            NoEncoderError: There is no encoder.
-            UnavailableError: The encoder is not ready, or busy beyond its limit.
-        """
-        if source is None:
-            raise NoEncoderError
-        return await self._encoders.encode(source, texts, "item")
-
-    async def embed_images(
-        self, source: EncoderSource | None, images: Sequence[NDArray[np.uint8]]
-    ) -> NDArray[np.float32]:
-        """The vectors of images, each uint8 (size, size, 3), as float32 (images, dimensions).
-
-        Raises:
-            NoEncoderError: There is no encoder.
-            InvalidError: The encoder knows no images.
-            UnavailableError: The encoder is not ready, or busy beyond its limit.
-        """
-        if source is None:
-            raise NoEncoderError
-        return await self._encoders.encode_images(source, images)
-
-    async def score_pairs(self, source: EncoderSource, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        """How well each text answers the query, by the cross-encoder of the source, float32 (texts,) in 0..1.
-
-        Raises:
-            UnavailableError: The cross-encoder is not ready, or busy beyond its limit.
-            TimeoutError: It did not answer in time.
-        """
-        return await self._encoders.score_pairs(source, query, texts)
-
-    async def model(self, collection: Collection, version: int) -> ServedModel:
-        """How a version makes vectors.
-
-        Raises:
-            NoEncoderError: The collection's items bring their own vectors.
-            ModelNotFoundError: There is no such version.
-            BrokenModelError: The stored bytes are not those that were registered.
-        """
-        index = self.encoder_of(collection)
-        if index is None:
-            raise NoEncoderError
-        base = self.root_of(collection) or index if is_trained(index) else index
-        return await self._models.load(collection, version) or ServedModel(base, base)
-
-    def root_of(self, collection: Collection) -> EncoderSource | None:
-        """The encoder that the collection's plugin names, before anything was trained."""
-        encoder = self._collections.plugin_of(collection).encoder
-        return encoder.build() if encoder else None
-
-    async def embed(
-        self,
-        collection: Collection,
-        texts: Sequence[str],
-        kind: TextKind,
-        *,
-        model_version: int | None = None,
-        any_index: bool = False,
-    ) -> NDArray[np.float32]:
-        """The vectors of the texts, float32 (texts, dimensions), by the deployed model or the version asked for.
-
-        Args:
-            collection: Whose model it is.
-            texts: As they came, without prompts.
-            kind: What they are.
-            model_version: None: the deployed one.
-            any_index: Whether vectors that do not go with the collection's index are wanted too.
-
-        Raises:
-            NoEncoderError: The collection's items bring their own vectors.
-            ModelNotFoundError: There is no such version.
-            OtherEncoderError: The version goes with the vectors of another encoder than the index's.
-            UnavailableError: The encoder is not ready, or busy beyond its limit.
-        """
-        version = model_version or collection.model_version
-        model = await self.model(collection, version)
-        index = self.encoder_of(collection)
-        if not any_index and index and model.items.key != index.key:
-            raise OtherEncoderError(version)
-        if kind == "item":
-            return await self._encoders.encode(model.items, texts, "item")
-        return await self.embed_queries(model, texts)
-
-    async def embed_queries(self, model: ServedModel, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of queries as a model makes them, float32 (texts, dimensions).
-
-        Raises:
-            UnavailableError: The encoder is not ready, or busy beyond its limit.
-        """
-        vectors = await self._encoders.encode(model.queries, texts, "query")
-        return model.adapter.apply(vectors) if model.adapter else vectors

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TEXTS_PER_BATCH", "TOKENS_PER_BATCH", "batches", "padded"]
+__all__ = ["TEXTS_PER_BATCH", "TOKENS_PER_BATCH", "batches", "masks", "padded"]
 
 TOKENS_PER_BATCH = 1_024
 TEXTS_PER_BATCH = 32
@@ -35,3 +35,9 @@ def padded(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
     for number, row in enumerate(rows):
         array[number, : len(row)] = row
     return array
+
+
+def masks(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+    """Where `padded` holds tokens of the rows: 1, else 0."""
+    lengths = np.asarray([len(row) for row in rows], np.int64)
+    return (np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]).astype(np.int64)

@@ -122,7 +122,7 @@ class ShadowService:
         if held is None:
             raise NoIndexForShadowError(collection.name, version)
         await self._models.adapter(held, version)
-        await self._models.check(held, version)
+        await self._embeddings.make_ready(held, version)
 
     async def _end(self, shadow: Shadow) -> None:
         """The document goes last: whoever dies before can be asked again."""

@@ -1,6 +1,6 @@
 """Deploying a model that goes with an index of its own: the index is built, then both serve from the same moment."""
 
-from embedding_studio.inference import DeploymentService, ModelService
+from embedding_studio.inference import DeploymentService, EmbeddingService, ModelService
 from embedding_studio.tasks import Outcome, Run
 from embedding_studio.upsertion.reindexing import Reindexer
 from embedding_studio.vector_store import CollectionService
@@ -16,11 +16,13 @@ class Deployer:
         *,
         collections: CollectionService,
         models: ModelService,
+        embeddings: EmbeddingService,
         deployments: DeploymentService,
         reindexer: Reindexer,
     ) -> None:
         self._collections = collections
         self._models = models
+        self._embeddings = embeddings
         self._deployments = deployments
         self._reindexer = reindexer
 
@@ -30,6 +32,6 @@ class Deployer:
         version = run.payload.get("model_version")
         if version is not None and await self._models.needs_index(collection, version):
             await self._reindexer.refuse_other_encoder(collection, version)
-            await self._models.check(collection, version)
+            await self._embeddings.make_ready(collection, version)
             return await self._reindexer.switch_to_kept(run, collection) or await self._reindexer.run(run)
         return await self._deployments.run(run)

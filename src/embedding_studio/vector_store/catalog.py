@@ -263,6 +263,14 @@ class Catalog:
             await self._retire_all_but(connection, present.id, previous["index_version"])
             return await self._get(connection, name)
 
+    async def versions_at_hand(self) -> list[tuple[int, int]]:
+        """The collection's id and the model version of each deployment that serves or that a rollback goes back to."""
+        rows = await self._pool.fetch(
+            "SELECT DISTINCT c.id, d.model_version FROM collections c JOIN deployments now ON now.id = c.deployment_id"
+            " JOIN deployments d ON d.id IN (now.id, now.previous_id)"
+        )
+        return [(row["id"], row["model_version"]) for row in rows]
+
     async def deployed_versions(self, collection_id: int) -> set[int]:
         """Model versions that were ever deployed."""
         rows = await self._pool.fetch(

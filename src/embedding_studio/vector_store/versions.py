@@ -37,6 +37,13 @@ class IndexVersions:
         )
         return [_version(row) for row in rows]
 
+    async def live_encoders(self) -> list[EncoderSource]:
+        """What makes the vectors of indexes that serve, are being built or are kept in step."""
+        rows = await self._pool.fetch(
+            f"SELECT DISTINCT encoder FROM index_versions WHERE {_LIVE} AND encoder IS NOT NULL"
+        )
+        return [EncoderSource(**row["encoder"]) for row in rows]
+
     async def begin(
         self,
         collection: Collection,

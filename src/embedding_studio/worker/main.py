@@ -34,6 +34,8 @@ def run_worker(settings: Settings, role: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     settings.inference.threads = settings.inference.bulk_threads
+    if role == "finetune":  # encoders that nothing serves yet are judged there
+        settings.inference.engine = "onnx"
     broker = open_broker(settings.redis)
     dramatiq.set_broker(broker)
     with _event_loop() as loop, _services(settings, broker, loop, role) as container:

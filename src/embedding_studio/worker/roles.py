@@ -124,7 +124,10 @@ SIGNALS: Mapping[str, Callable[[Container], Mapping[Signal, Callable[[str], Awai
 
 CHORES: Mapping[str, Callable[[Container], Sequence[Chore]]] = {
     "improve": lambda container: [container.improvement.warm],
-    "inference": lambda container: [container.decider.decide],
+    "inference": lambda container: [
+        container.decider.decide,
+        *([container.keeper.tidy] if container.keeper else []),
+    ],
 }
 """What a role does every few seconds, beside what all do."""
 

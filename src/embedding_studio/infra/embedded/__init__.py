@@ -10,9 +10,12 @@ from embedding_studio.infra.embedded.mongo import start_mongo
 from embedding_studio.infra.embedded.ports import free_port, require_free_port
 from embedding_studio.infra.embedded.postgres import start_postgres
 from embedding_studio.infra.embedded.redis import start_redis
+from embedding_studio.infra.embedded.server import Server
+from embedding_studio.infra.embedded.triton import start_triton
 
 __all__ = [
     "Child",
+    "Server",
     "ServerUrls",
     "Supervisor",
     "die_with_parent",
@@ -20,6 +23,7 @@ __all__ = [
     "lock_data_dir",
     "require_free_port",
     "start_servers",
+    "start_triton",
 ]
 
 

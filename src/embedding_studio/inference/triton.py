@@ -1,0 +1,187 @@
+"""Triton behind the port of engines, and the models it is to have."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding_studio.inference.engines import Engine
+from embedding_studio.inference.exported import compare, read_canaries
+from embedding_studio.inference.onnx import text_canaries
+from embedding_studio.inference.settings import TritonSettings
+from embedding_studio.inference.texts import TextReader, Tokens
+from embedding_studio.inference.tokens import batches, masks, padded
+from embedding_studio.inference.triton_folders import BULK, INTERACTIVE, OUTPUT, TritonFolders
+from embedding_studio.infra.triton import TritonClient, open_triton
+from embedding_studio.kernel.errors import InvalidError, UnavailableError
+
+__all__ = ["TritonEngine", "TritonModels", "open_triton_models"]
+
+logger = logging.getLogger(__name__)
+
+Vectors = NDArray[np.float32]
+Reading = Callable[[], Coroutine[Any, Any, Engine]]
+
+_SPARED = 1.0
+"""Seconds after a failure in which Triton is not asked where another engine can take over."""
+
+_BULK_AT_ONCE = 2
+
+
+class TritonEngine:
+    """An encoder that Triton runs; its images are embedded in process."""
+
+    def __init__(
+        self, client: TritonClient, model: str, *, dimensions: int, in_process: Reading, fallback: bool = False
+    ) -> None:
+        """Ask Triton for a model.
+
+        Args:
+            client: Of Triton.
+            model: Its name there.
+            dimensions: Of its vectors.
+            in_process: Reads the same encoder into this process when it is first needed.
+            fallback: Whether that takes over while Triton does not answer.
+        """
+        self._client = client
+        self._model = model
+        self._dimensions = dimensions
+        self._in_process = in_process
+        self._fallback = fallback
+        self._spared_until = 0.0
+        self._own: asyncio.Task[Engine] | None = None
+
+    async def embed(self, tokens: Sequence[Tokens], *, bulk: bool = False) -> Vectors:
+        """The vectors of texts, as `Engine` has it."""
+        moment = asyncio.get_running_loop().time
+        if moment() < self._spared_until:
+            return await (await self._in_this_process()).embed(tokens, bulk=bulk)
+        try:
+            return await self._embed(tokens, bulk=bulk)
+        except UnavailableError as error:
+            if not self._fallback:
+                raise
+            logger.warning("%s is embedded in process: %s", self._model, error.detail)
+            self._spared_until = moment() + _SPARED
+            return await (await self._in_this_process()).embed(tokens, bulk=bulk)
+
+    async def embed_images(self, images: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """The vectors of images, as `Engine` has it."""
+        return await (await self._in_this_process()).embed_images(images)
+
+    async def _in_this_process(self) -> Engine:
+        if self._own is None or (self._own.done() and (self._own.cancelled() or self._own.exception())):
+            self._own = asyncio.create_task(self._in_process())
+        return await asyncio.shield(self._own)
+
+    async def _embed(self, tokens: Sequence[Tokens], *, bulk: bool) -> Vectors:
+        groups = list(batches([len(ids) for ids in tokens]))
+        room = asyncio.Semaphore(_BULK_AT_ONCE if bulk else len(groups) or 1)
+
+        async def infer(rows: NDArray[np.int64]) -> Vectors:
+            async with room:
+                own = [tokens[row] for row in rows]
+                inputs = {"input_ids": padded(own), "attention_mask": masks(own)}
+                return await self._client.infer(self._model, inputs, OUTPUT, priority=BULK if bulk else INTERACTIVE)
+
+        found = await asyncio.gather(*map(infer, groups))
+        vectors = np.empty((len(tokens), self._dimensions), np.float32)
+        for rows, own in zip(groups, found, strict=True):
+            vectors[rows] = own
+        return vectors
+
+
+class TritonModels:
+    """Brings encoders into Triton and takes them out; a process that may write Triton's repository does it."""
+
+    def __init__(self, client: TritonClient, settings: TritonSettings, exports: Path) -> None:
+        self._client = client
+        self._settings = settings
+        self._folders = TritonFolders(settings, exports)
+        self._exports = exports
+        self._checked: set[str] = set()
+
+    def engine(self, key: str, *, dimensions: int, in_process: Reading) -> TritonEngine:
+        """What asks Triton for the encoder of this key, as `TritonEngine` has it."""
+        return TritonEngine(self._client, key, dimensions=dimensions, in_process=in_process, fallback=self.has_fallback)
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether encoders are run in process while Triton does not answer."""
+        return self._settings.fallback
+
+    async def is_live(self) -> None:
+        """Return if Triton answers; else raise UnavailableError."""
+        await self._client.is_live()
+
+    async def make_ready(self, key: str) -> None:
+        """Lay the export of this key into Triton's repository, load it, and compare its canaries, which warms it.
+
+        Others serve on meanwhile. What was done already is not done again.
+
+        Raises:
+            UnavailableError: Triton does not answer or cannot load it, or it was not exported.
+            InvalidError: It computes other vectors than its export did.
+        """
+        changed = await self._folders.write(key)
+        if changed or not await self._client.is_ready(key):
+            self._checked.discard(key)
+            await self._client.load(key)
+        if key not in self._checked:
+            await self._check(key)
+            self._checked.add(key)
+
+    async def retire(self, keys: AbstractSet[str]) -> None:
+        """Unload models and delete their folders.
+
+        Raises:
+            UnavailableError: Triton does not answer.
+        """
+        for key in sorted(keys):
+            self._checked.discard(key)
+            await self._client.unload(key)
+            await self._folders.delete(key)
+
+    async def keys(self) -> set[str]:
+        """The models that lie in the repository."""
+        return await self._folders.keys()
+
+    async def _check(self, key: str) -> None:
+        folder = self._exports / key
+        texts = await asyncio.to_thread(TextReader.load, folder)
+        canaries, expected = await asyncio.to_thread(read_canaries, folder, text_canaries)
+        dimensions = texts.description.dimensions
+        engine = TritonEngine(self._client, key, dimensions=dimensions, in_process=_nowhere)
+        try:
+            compare(await engine.embed(texts.read(canaries, "item")), expected, texts.description.source)
+        except InvalidError:
+            await self.retire({key})
+            raise
+
+
+@asynccontextmanager
+async def open_triton_models(settings: TritonSettings, exports: Path) -> AsyncIterator[TritonModels]:
+    """Yield the models of a Triton; nothing is asked of it before they are.
+
+    Args:
+        settings: Where it is, and how it is to run models.
+        exports: Folder of exported encoders.
+    """
+    async with open_triton(
+        settings.url,
+        ssl=settings.ssl,
+        channels=settings.channels,
+        answer_within=settings.timeout,
+        load_within=settings.load_timeout,
+    ) as client:
+        yield TritonModels(client, settings, exports)
+
+
+async def _nowhere() -> Engine:
+    raise UnavailableError("canaries are of texts")
