@@ -44,9 +44,11 @@ from embedding_studio.inference import (
     EmbeddingService,
     Encoders,
     Fetcher,
+    ModelKeeper,
     ModelRepository,
     ModelService,
     ModelVersion,
+    open_encoders,
 )
 from embedding_studio.infra.jobs import JobQueue, open_broker
 from embedding_studio.infra.mongo import Database, open_database
@@ -276,8 +278,25 @@ class Container:
         return DeploymentService(
             catalog=self.catalog,
             models=self.models,
+            embeddings=self.embeddings,
             tasks=self.tasks,
             seen_within=self.settings.vector_store.seen_within,
+        )
+
+    @cached_property
+    def keeper(self) -> ModelKeeper | None:
+        """Only where Triton runs the encoders."""
+        if self.encoders.triton is None:
+            return None
+        return ModelKeeper(
+            triton=self.encoders.triton,
+            encoders=self.encoders,
+            plugins=encoder_sources(self.plugins),
+            catalog=self.catalog,
+            versions=self.versions,
+            models=self._model_repository,
+            clock=self.clock,
+            retire_after=timedelta(seconds=self.settings.inference.triton.retire_after),
         )
 
     @cached_property
@@ -285,6 +304,7 @@ class Container:
         return Deployer(
             collections=self.collections,
             models=self.models,
+            embeddings=self.embeddings,
             deployments=self.deployments,
             reindexer=self.reindexer,
         )
@@ -517,25 +537,22 @@ async def open_container(
         open_pool(settings.postgres) as pool,
         open_pool(settings.postgres, server_settings=LOOKUP_SETTINGS) as lookups,
         open_database(settings.mongo, _DOCUMENTS) as database,
+        open_encoders(
+            settings.inference, Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
+        ) as encoders,
     ):
-        fetcher = Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
-        encoders = Encoders(settings.inference, fetcher)
-        queue = JobQueue(broker or open_broker(settings.redis))
-        try:
-            container = Container(
-                settings=settings,
-                pool=pool,
-                lookups=lookups,
-                database=database,
-                queue=queue,
-                encoders=encoders,
-                clock=clock,
-            )
-            working = container.plugins.working()
-            await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
-            yield container
-            await container.mirror.close()
-            await container.announcer.close()
-            await container.meter.close()
-        finally:
-            encoders.close()
+        container = Container(
+            settings=settings,
+            pool=pool,
+            lookups=lookups,
+            database=database,
+            queue=JobQueue(broker or open_broker(settings.redis)),
+            encoders=encoders,
+            clock=clock,
+        )
+        working = container.plugins.working()
+        await container.catalog.note_encoders({one.name: one.encoder.build() for one in working if one.encoder})
+        yield container
+        await container.mirror.close()
+        await container.announcer.close()
+        await container.meter.close()

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 
 from embedding_studio.bootstrap import Container, encoder_sources
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
+from embedding_studio.kernel.errors import UnavailableError
 
 __all__ = ["HealthController", "Live", "Readiness"]
 
@@ -53,8 +54,7 @@ class HealthController(Controller):
             _check(container.queue.ping()),
         )
         checks = dict(zip(names, answers, strict=True))
-        missing = container.encoders.missing(encoder_sources(container.plugins))
-        checks["inference"] = f"not exported yet: {', '.join(one.model for one in missing)}" if missing else "ok"
+        checks["inference"] = await _check_inference(container)
         ready = all(answer == "ok" for answer in checks.values())
         return Response(
             Readiness("ok" if ready else "unavailable", checks),
@@ -62,10 +62,20 @@ class HealthController(Controller):
         )
 
 
+async def _check_inference(container: Container) -> str:
+    missing = container.encoders.missing(encoder_sources(container.plugins))
+    if missing:
+        return f"not exported yet: {', '.join(one.model for one in missing)}"
+    triton = container.encoders.triton
+    return "ok" if triton is None or triton.has_fallback else await _check(triton.is_live())
+
+
 async def _check(answer: Awaitable[object]) -> str:
     try:
         async with asyncio.timeout(_DEADLINE):
             await answer
+    except UnavailableError as error:
+        return error.detail
     except OUTAGES as error:
         return as_unavailable(error).detail
     except Exception as error:  # the edge: a server may refuse for reasons of its own, such as a full disk
