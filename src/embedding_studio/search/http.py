@@ -34,7 +34,8 @@ class SearchController(Controller):
         """Search a collection by words, by a vector, or list what passes a filter."""
         started = time.perf_counter()
         request = data.to_domain()
-        found = await searches.search(name, request)
+        with mirror.giving_way():
+            found = await searches.search(name, request)
         took_ms = (time.perf_counter() - started) * 1000
         mirror.offer(name, request, found)
         return SearchView.of(found, explain=data.explain, took_ms=took_ms)

@@ -1,10 +1,12 @@
-"""Mirroring: what a user was shown is asked of a candidate too, afterwards, in the background."""
+"""Mirroring: what a user was shown is asked of a candidate too, afterwards, in moments when no user waits."""
 
 import asyncio
 import logging
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from embedding_studio.kernel.time import Clock
 from embedding_studio.search.domain import Found, SearchRequest
@@ -18,10 +20,15 @@ __all__ = ["Mirror"]
 logger = logging.getLogger(__name__)
 
 _TOP = 10
+_QUIET_S = 0.005
+"""A mirrored search starts once no user has waited for so long."""
 
 
 class Mirror:
-    """Takes searches that were answered; few are asked at a time, few wait, and what is too much is dropped."""
+    """Takes searches that were answered; few are asked at a time, few wait, and what is too much is dropped.
+
+    While users wait for answers no mirrored search starts: where they always do, all are dropped.
+    """
 
     def __init__(
         self, *, shadows: Shadows, seeker: Seeker, pager: Pager, settings: ShadowSettings, clock: Clock
@@ -34,6 +41,21 @@ class Mirror:
         self._gate = asyncio.Semaphore(settings.at_once)
         self._tasks: set[asyncio.Task[None]] = set()
         self._dropped: Counter[str] = Counter()
+        self._live = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """A user waits for what is done within."""
+        self._live += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._live -= 1
+            if not self._live:
+                self._idle.set()
 
     def offer(self, name: str, request: SearchRequest, found: Found) -> None:
         """Perhaps mirror a search; returns at once, whatever happens."""
@@ -57,6 +79,7 @@ class Mirror:
 
     async def _mirror(self, shadow: LiveShadow, request: SearchRequest, live: Answer, live_model: int) -> None:
         async with self._gate:
+            await self._quiet()
             try:
                 async with asyncio.timeout(self._settings.deadline):
                     candidate = await self._ask(shadow, request)
@@ -67,6 +90,14 @@ class Mirror:
             else:
                 compared = Compared(self._clock(), request.text, live_model, live, candidate)
                 await self._shadows.note(shadow, self._counts(shadow, compared=1), compared)
+
+    async def _quiet(self) -> None:
+        """Wait for a moment in which no user waits."""
+        while True:
+            await self._idle.wait()
+            await asyncio.sleep(_QUIET_S)
+            if self._idle.is_set():
+                return
 
     async def _ask(self, shadow: LiveShadow, request: SearchRequest) -> Answer:
         started = time.perf_counter()

@@ -135,6 +135,20 @@ async def test_few_run_few_wait_and_the_rest_is_dropped_and_counted() -> None:
     assert shadows.totals == Counts(compared=5, dropped=15)
 
 
+async def test_nothing_starts_while_a_user_waits() -> None:
+    shadows, candidate = Shadows(), Candidate()
+    one = mirror(shadows, candidate, waiting=2)
+    with one.giving_way():
+        with one.giving_way():
+            for _ in range(5):
+                one.offer("shop", REQUEST, found("a"))
+        started, _ = await asyncio.wait(one._tasks, timeout=0.05)
+        assert not started
+        assert candidate.asked == 0
+    await done(one)
+    assert shadows.totals == Counts(compared=2, dropped=3)
+
+
 async def test_who_is_late_is_given_up() -> None:
     shadows, candidate = Shadows(), Candidate()
     candidate.open.clear()
