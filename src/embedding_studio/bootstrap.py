@@ -292,8 +292,12 @@ class Container:
             triton=self.encoders.triton,
             encoders=self.encoders,
             plugins=encoder_sources(self.plugins),
-            catalog=self.catalog,
             versions=self.versions,
+            at_hand=(
+                self.catalog.versions_at_hand,
+                self._experiment_repository.versions_at_hand,
+                self._shadow_repository.versions_at_hand,
+            ),
             models=self._model_repository,
             clock=self.clock,
             retire_after=timedelta(seconds=self.settings.inference.triton.retire_after),

@@ -46,6 +46,10 @@ class ExperimentRepository:
         """All that are being prepared or run, oldest first."""
         return await Experiment.find({"is_live": True}).sort("_id").limit(_MOST_LIVE).to_list()
 
+    async def versions_at_hand(self) -> list[tuple[int, int]]:
+        """The collection's id and the model version of each arm that is live."""
+        return [(one.collection_id, arm.model_version) for one in await self.live() for arm in one.arms.values()]
+
     async def unpromoted(self) -> list[Experiment]:
         """All whose arm is to be deployed, which nobody asked for yet."""
         return await Experiment.find({"owes_promotion": True}).limit(_MOST_LIVE).to_list()

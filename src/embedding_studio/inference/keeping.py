@@ -1,7 +1,7 @@
 """Keeping Triton in step with what is served, whatever was killed or forgotten in between."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,17 @@ from embedding_studio.inference.repository import ModelRepository
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.sdk import EncoderSource
-from embedding_studio.vector_store import Catalog, IndexVersions
+from embedding_studio.vector_store import IndexVersions
 
 if TYPE_CHECKING:
     from embedding_studio.inference.triton import TritonModels
 
-__all__ = ["ModelKeeper"]
+__all__ = ["ModelKeeper", "VersionsAtHand"]
 
 logger = logging.getLogger(__name__)
+
+VersionsAtHand = Callable[[], Awaitable[Iterable[tuple[int, int]]]]
+"""Model versions that must be able to serve, each by its collection's id and its number."""
 
 
 class ModelKeeper:
@@ -32,8 +35,8 @@ class ModelKeeper:
         triton: "TritonModels",
         encoders: Encoders,
         plugins: Sequence[EncoderSource],
-        catalog: Catalog,
         versions: IndexVersions,
+        at_hand: Sequence[VersionsAtHand],
         models: ModelRepository,
         clock: Clock,
         retire_after: timedelta,
@@ -44,8 +47,8 @@ class ModelKeeper:
             triton: The models in it.
             encoders: Bring them there.
             plugins: The encoders that plugins name: collections may be made with them at any time.
-            catalog: Knows what is served.
             versions: Know what the vectors of indexes come from.
+            at_hand: Say which model versions are served, or may be any moment.
             models: Knows what versions need.
             clock: Tells the time.
             retire_after: So long a model stays that nobody needs: a deployment may be about to need it.
@@ -53,8 +56,8 @@ class ModelKeeper:
         self._triton = triton
         self._encoders = encoders
         self._plugins = plugins
-        self._catalog = catalog
         self._versions = versions
+        self._at_hand = at_hand
         self._models = models
         self._clock = clock
         self._retire_after = retire_after
@@ -77,7 +80,8 @@ class ModelKeeper:
 
     async def _needed(self) -> list[EncoderSource]:
         indexes = await self._versions.live_encoders()
-        queries = await self._models.query_encoders(await self._catalog.versions_at_hand())
+        at_hand = [version for versions in self._at_hand for version in await versions()]
+        queries = await self._models.query_encoders(set(at_hand))
         return list(dict.fromkeys([*self._plugins, *indexes, *queries]))
 
     async def _retire_all_but(self, needed: set[str]) -> None:

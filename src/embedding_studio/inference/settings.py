@@ -27,6 +27,9 @@ class TritonSettings(BaseModel):
     model_threads: int = Field(default=1, ge=1, le=64, description="cores that one copy may use")
     waiting: int = Field(default=512, ge=1, description="requests that may wait in Triton's queue")
     at_once: int = Field(default=2, ge=1, le=64, description="batches of one process that Triton has at a time")
+    manages: bool = Field(
+        default=False, description="load and retire models; the inference workers do, whatever is said here"
+    )
     fallback: bool = Field(default=False, description="embed in process where Triton cannot, instead of refusing")
     retire_after: float = Field(default=60.0, ge=0, description="seconds that a model nobody needs stays loaded")
 

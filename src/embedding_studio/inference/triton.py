@@ -123,12 +123,15 @@ class TritonModels:
     async def make_ready(self, key: str) -> None:
         """Lay the export of this key into Triton's repository, load it, and compare its canaries, which warms it.
 
-        Others serve on meanwhile. What was done already is not done again.
+        Others serve on meanwhile. What was done already is not done again. A process that does not manage Triton
+        leaves it to those that do.
 
         Raises:
             UnavailableError: Triton does not answer or cannot load it, or it was not exported.
             InvalidError: It computes other vectors than its export did.
         """
+        if not self._settings.manages:
+            return
         changed = await self._folders.write(key)
         if changed or not await self._client.is_ready(key):
             self._checked.discard(key)

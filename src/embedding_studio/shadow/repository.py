@@ -47,6 +47,10 @@ class ShadowRepository:
         """The shadows of all collections."""
         return await Shadow.find({}).sort("_id").limit(_MOST).to_list()
 
+    async def versions_at_hand(self) -> list[tuple[int, int]]:
+        """The collection's id and the model version of each shadow."""
+        return [(one.collection_id, one.model_version) for one in await self.all()]
+
     async def count(self, shadow_id: str, counts: Counts, failure: str | None = None) -> int | None:
         """Add to what is counted.
 

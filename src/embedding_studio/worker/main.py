@@ -36,6 +36,8 @@ def run_worker(settings: Settings, role: str) -> None:
     settings.inference.threads = settings.inference.bulk_threads
     if role == "finetune":  # encoders that nothing serves yet are judged there
         settings.inference.engine = "onnx"
+    if role == "inference":
+        settings.inference.triton.manages = True
     broker = open_broker(settings.redis)
     dramatiq.set_broker(broker)
     with _event_loop() as loop, _services(settings, broker, loop, role) as container:

@@ -80,7 +80,9 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def triton_settings(triton: Server) -> TritonSettings:
-    return TritonSettings(url=triton.url, repository=triton.child.log.parents[1] / "models", backend="python")
+    return TritonSettings(
+        url=triton.url, repository=triton.child.log.parents[1] / "models", backend="python", manages=True
+    )
 
 
 @pytest.fixture
