@@ -62,7 +62,7 @@ async def kept(own_triton: Server, studio: Studio, encoders: Path) -> AsyncItera
         served = Encoders(InferenceSettings(encoders=encoders, engine="triton", triton=settings), fetcher, models)
 
         async def at_hand() -> set[tuple[int, int]]:
-            return kept.versions
+            return made.versions
 
         keeper = ModelKeeper(
             triton=models,
@@ -71,11 +71,11 @@ async def kept(own_triton: Server, studio: Studio, encoders: Path) -> AsyncItera
             versions=studio.container.versions,
             at_hand=(studio.container.catalog.versions_at_hand, at_hand),
             models=ModelRepository(),
-            clock=lambda: kept.at,
+            clock=lambda: made.at,
             retire_after=AFTER,
         )
-        kept = Kept(models, keeper)
-        yield kept
+        made = Kept(models, keeper)
+        yield made
         await models.retire(await models.keys())
         served.close()
 
