@@ -5,7 +5,7 @@ from embedding_studio.experiments.counting import Counted, Counter, VariantCount
 from embedding_studio.experiments.cuped import difference
 from embedding_studio.experiments.deciding import Decider
 from embedding_studio.experiments.domain import Kind, Promote, State, Unit, Variant
-from embedding_studio.experiments.drafting import Pick, Team, team_draft
+from embedding_studio.experiments.drafting import Pick, Team, draft_chances, team_draft
 from embedding_studio.experiments.ending import Ending
 from embedding_studio.experiments.errors import (
     ExperimentEndedError,
@@ -73,6 +73,7 @@ __all__ = [
     "check_arm",
     "check_ratio",
     "difference",
+    "draft_chances",
     "encoder_with",
     "enough",
     "enough_preference",

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from embedding_studio.experiments import Pick, team_draft
+from embedding_studio.experiments import Pick, draft_chances, team_draft
 from embedding_studio.search.domain import Candidate, PageStart
 from embedding_studio.search.paging import Page, Pager, following
 from embedding_studio.search.participating import Part
@@ -13,6 +13,8 @@ from embedding_studio.search.together import together
 from embedding_studio.search.window import Window
 
 __all__ = ["Interleaver"]
+
+_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Interleaver:
             total=ours.window.total,
             following=(*start, theirs.start) if start else (),
             teams={pick.item_id: pick.team for pick in page},
+            propensities=_propensities(page, ours, theirs, shown),
         )
 
     async def _of_treatment(self, part: Part) -> _Side:
@@ -69,6 +72,15 @@ class Interleaver:
         sought = replace(sought, start=start)
         window, start = await self._pager.open(sought, await self._pager.recalling(sought))
         return _Side(sought, window, start)
+
+
+def _propensities(page: Sequence[Pick], control: _Side, treatment: _Side, shown: int) -> dict[str, float]:
+    """Of the items of a page to be at their places; far behind, where nobody looks, they are not told."""
+    last = shown + len(page)
+    if last > _TOLD:
+        return {}
+    chances = draft_chances(control.ids, treatment.ids, last)[shown:]
+    return {pick.item_id: min(1.0, of_place[pick.item_id]) for pick, of_place in zip(page, chances, strict=True)}
 
 
 def _candidates(picks: Sequence[Pick], control: _Side, treatment: _Side) -> list[Candidate]:

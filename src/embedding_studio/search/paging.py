@@ -26,12 +26,14 @@ class Page:
         total: How many items match in all.
         following: Where the next page starts, if there may be one: of a draft, in either ranking.
         teams: Of a draft, the team of each item that was picked.
+        propensities: Of a draft, the probability of each item to be shown where it is; of others, 1.
     """
 
     candidates: Sequence[Candidate]
     total: Total
     following: tuple[PageStart, ...]
     teams: Mapping[str, Variant] = field(default_factory=dict)
+    propensities: Mapping[str, float] = field(default_factory=dict)
 
 
 class Pager:

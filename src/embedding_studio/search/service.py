@@ -205,6 +205,7 @@ class SearchService:
                 position=sought.start.shown + place,
                 candidate=one,
                 vector=vectors.get(one.hit.item_id),
+                propensity=page.propensities.get(one.hit.item_id, 1.0),
                 team=team,
                 model_version=part.model_of(team) or sought.start.model_version,
             )

@@ -157,6 +157,17 @@ async def test_what_is_remembered_changes_rankings_and_no_page_repeats(drafts: D
     assert depth == 5 or remembered["explanation"]["memory"] > 0
 
 
+async def test_how_likely_an_item_was_at_its_place_is_told(drafts: Drafts, orders: dict[str, list[str]]) -> None:
+    await drafts.begin(depth=5)
+    first = {
+        one["id"]: one["explanation"].get("propensity", 1.0)
+        for _ in range(8)
+        for one in (await drafts.pages(3))[0]["results"][:1]
+    }
+    heads = {orders["control"][0], orders["treatment"][0]}
+    assert first == dict.fromkeys(heads, 1 / len(heads))
+
+
 async def test_what_is_sorted_is_not_drafted(drafts: Drafts) -> None:
     await drafts.begin(depth=5)
     page = await drafts.studio.search(NAME, query=QUERY, user_id="ann", sort=[{"field": "title", "order": "asc"}])
