@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -47,17 +49,13 @@ def plugins(tmp_path_factory: pytest.TempPathFactory, goods: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
-    """A client of an API that runs with its workers in processes of their own."""
+@contextmanager
+def running_up(data_dir: Path, **settings: object) -> Iterator[httpx.Client]:
+    """A client of an API that runs with its workers in processes of their own, with settings by `<GROUP>__<NAME>`."""
     port = free_port()
     command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(data_dir), "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
-    ours = {
-        "EMBEDDING_STUDIO_PLUGINS": str(plugins),
-        "EMBEDDING_STUDIO_TASKS__LEASE": "8",
-        "EMBEDDING_STUDIO_TASKS__SWEEP_EVERY": "1",
-    }
+    ours = {f"EMBEDDING_STUDIO_{name}": str(value) for name, value in settings.items()}
     with (
         subprocess.Popen(command, env=clean | ours) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
@@ -71,16 +69,24 @@ def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
+def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
+    """A client of an API that all tests share."""
+    with running_up(data_dir, PLUGINS=plugins, TASKS__LEASE=8, TASKS__SWEEP_EVERY=1) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def finished(api: httpx.Client) -> Callable[[httpx.Response], dict[str, object]]:
     """Waits for the task that a request started, and returns it."""
+    return lambda answer: finished_task(api, answer)
 
-    def wait(answer: httpx.Response) -> dict[str, object]:
-        assert answer.status_code == 202, answer.text
-        url = f"/api/v1/tasks/{answer.json()['task_id']}"
-        wait_until(lambda: api.get(url).json()["finished_at"] is not None)
-        return dict(api.get(url).json())
 
-    return wait
+def finished_task(api: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
+    """The task that a request started, once it is finished."""
+    assert answer.status_code == 202, answer.text
+    url = f"/api/v1/tasks/{answer.json()['task_id']}"
+    wait_until(lambda: api.get(url).json()["finished_at"] is not None)
+    return dict(api.get(url).json())
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
