@@ -118,7 +118,8 @@ def _effects(observed: Observed, rules: Rules) -> dict[str, Effect]:
     found = {name: difference(arms) for name, arms in observed.metrics.items() if enough(arms)}
     if observed.preference is not None and enough_preference(observed.preference):
         found[observed.primary] = ratio(observed.preference)
-    return {name: _effect(name, one, observed.sessions, rules.horizon) for name, one in found.items() if one.variance}
+    known = {name: one for name, one in found.items() if one.variance > 0}
+    return {name: _effect(name, one, observed.sessions, rules.horizon) for name, one in known.items()}
 
 
 def _effect(metric: str, found: Ratio, sessions: int, horizon: float) -> Effect:

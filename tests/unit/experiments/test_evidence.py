@@ -17,6 +17,13 @@ def test_many_clicks_of_one_user_are_one() -> None:
     assert enough(arms(600, 2_000, by=20))
 
 
+def test_an_arm_of_a_handful_of_users_says_nothing() -> None:
+    many = Moments.of([(3, 10)] * 200)
+    assert not enough(Arms(many, Moments.of([(300, 1_000)] * 2)))
+    assert not enough(Arms(Moments.of([(1, 1)]), many))
+    assert enough(Arms(many, Moments.of([(30, 100)] * 20)))
+
+
 def test_a_latency_has_no_sessions_without_one() -> None:
     units = [(4.0, 1.0), (5.0, 1.0)] * 16
     assert enough(Arms(Moments.of(units), Moments.of(units)))

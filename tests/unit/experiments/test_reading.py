@@ -55,6 +55,17 @@ def test_a_handful_of_clicks_says_nothing() -> None:
     assert found.waiting == "there are too few clicks to tell"
 
 
+def test_an_arm_of_one_unit_decides_nothing() -> None:
+    arms = Arms(Moments.of([(0, 1)]), rate(400, 1_000))
+    found = read(Observed(1_001, None, "ctr", {"ctr": arms}), RULES)
+    assert (found.effect, found.decision) == (None, None)
+
+
+def test_what_never_varies_has_no_effect() -> None:
+    same = Moments.of([(1, 2)] * 200)
+    assert read(Observed(800, None, "ctr", {"ctr": Arms(same, same)}), RULES).effect is None
+
+
 def test_arms_of_unequal_size_stop_the_reading() -> None:
     found = read(replace(observed(3_000, 4_000, 10_000), assigned=(10_000, 9_000)), RULES)
     assert not found.sample_ratio.ok
