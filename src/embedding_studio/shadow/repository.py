@@ -17,6 +17,8 @@ __all__ = ["ShadowRepository"]
 
 _MOST = 1_000
 _LONGEST_QUERY = 500
+_REPEATED = 20
+"""So many times as many comparisons are looked through for examples: popular queries come again and again."""
 _NUMBERS = {"_id": 0, "live_ms": 1, "candidate_ms": 1, "overlap": 1, "rbo": 1, "same_first": 1} | {
     f"has_{side}": {"$ne": [f"${side}", []]} for side in ("live", "candidate")
 }
@@ -76,9 +78,12 @@ class ShadowRepository:
         return await found.to_list()
 
     async def differing(self, shadow_id: str, live_model: int, *, limit: int) -> list[MirroredSearch]:
-        """The comparisons that are least alike, the least first."""
+        """The comparisons that are least alike, the least first, of the same words one."""
         criteria = {"shadow_id": shadow_id, "live_model": live_model}
-        return await MirroredSearch.find(criteria).sort("rbo").limit(limit).to_list()
+        least: dict[str | None, MirroredSearch] = {}
+        async for one in MirroredSearch.find(criteria).sort("rbo").limit(limit * _REPEATED):
+            least.setdefault(one.query, one)
+        return [*least.values()][:limit]
 
     async def remove(self, shadow: Shadow) -> None:
         """Delete a shadow with all that was mirrored to it."""
