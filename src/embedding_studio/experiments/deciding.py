@@ -8,6 +8,7 @@ from embedding_studio.experiments.ending import Ending
 from embedding_studio.experiments.models import Experiment
 from embedding_studio.experiments.preparing import Preparation
 from embedding_studio.experiments.repository import ExperimentRepository
+from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import StudioError
 
 __all__ = ["Decider"]
@@ -40,11 +41,17 @@ class Decider:
         live = await self._experiments.live()
         self._rests = {one.id: self._rests[one.id] for one in live if one.id in self._rests}
         for experiment in live:
-            if experiment.state == "preparing":
-                await self._prepare(experiment)
-            elif self._rests.get(experiment.id, 0.0) <= asyncio.get_running_loop().time():
-                await self._read(experiment)
+            try:
+                await self._take_on(experiment)
+            except OUTAGES as error:
+                logger.warning("the experiment %s waits: %s", experiment.id, as_unavailable(error).detail)
         await self._ending.tidy()
+
+    async def _take_on(self, experiment: Experiment) -> None:
+        if experiment.state == "preparing":
+            await self._prepare(experiment)
+        elif self._rests.get(experiment.id, 0.0) <= asyncio.get_running_loop().time():
+            await self._apply(experiment, await self._read(experiment))
 
     async def _prepare(self, experiment: Experiment) -> None:
         try:
@@ -55,13 +62,15 @@ class Decider:
                 return
             await self._ending.end(experiment, "stopped", error.detail)
 
-    async def _read(self, experiment: Experiment) -> None:
+    async def _read(self, experiment: Experiment) -> Counted:
+        """Count, and rest after it for as long as it took, and longer; also when it took too long."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        counted = await self._counter.count(experiment)
-        ended = loop.time()
-        self._rests[experiment.id] = ended + (ended - began) * (1 / self._effort - 1)
-        await self._apply(experiment, counted)
+        try:
+            return await self._counter.count(experiment)
+        finally:
+            ended = loop.time()
+            self._rests[experiment.id] = ended + (ended - began) * (1 / self._effort - 1)
 
     async def _apply(self, experiment: Experiment, counted: Counted) -> None:
         reading = counted.reading

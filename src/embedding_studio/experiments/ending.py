@@ -8,9 +8,10 @@ from embedding_studio.experiments.models import Experiment
 from embedding_studio.experiments.overrides import RankingOverrides
 from embedding_studio.experiments.repository import ExperimentRepository
 from embedding_studio.inference import DeploymentService
+from embedding_studio.kernel.errors import StudioError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks import FINISHED, Idempotency, TaskNotFoundError, TaskService, TaskStateError
-from embedding_studio.vector_store import CollectionNotFoundError, CollectionService, IndexHolds
+from embedding_studio.vector_store import CollectionService, IndexHolds
 
 __all__ = ["Ending", "refuse_unpromotable"]
 
@@ -98,16 +99,22 @@ class Ending:
     async def tidy(self) -> None:
         """Do what is left to be done of experiments that have ended."""
         for experiment in await self._experiments.unpromoted():
-            try:
-                await self.promote(experiment)
-            except CollectionNotFoundError:
-                await self._experiments.remove(experiment.id)
+            await self._make_up_for(experiment)
         holders = await self._holds.holders(_KIND)
         known = await self._experiments.of_ids([one.removeprefix(f"{_KIND}:") for one in holders]) if holders else {}
         needed = {one.holder for one in known.values() if await self._is_needed(one)}
         for holder in holders:
             if holder not in needed:
                 await self._holds.release(holder)
+
+    async def _make_up_for(self, experiment: Experiment) -> None:
+        """Promote what was not promoted; if that can never be, it is told why."""
+        try:
+            await self.promote(experiment)
+        except StudioError as error:
+            if not error.retryable:
+                reason = f"{experiment.reason}; not promoted: {error.detail}"
+                await self._experiments.change(experiment, owes_promotion=False, reason=reason)
 
     async def _is_needed(self, experiment: Experiment) -> bool:
         """Whether the experiment still needs its indexes."""

@@ -180,3 +180,19 @@ async def test_a_reading_that_took_long_is_not_repeated_soon(
         await decider.decide()
     assert counted == 1
     assert list(decider._rests) == [made["id"]]
+
+
+async def test_a_promotion_that_cannot_be_is_told_and_does_not_keep_the_others_waiting(
+    studio: Studio, shop: Collection, begin: Begin
+) -> None:
+    made = await begin()
+    gone = {"state": "stopped", "is_live": False, "promoted": "treatment", "owes_promotion": True, "reason": "enough"}
+    experiments = studio.container.database["experiments"]
+    await experiments.update_one({"_id": made["id"]}, {"$set": {**gone, "treatment.model_version": 99}})
+    await studio.container.decider.decide()
+    found = await experiments.find_one({"_id": made["id"]})
+    assert found is not None
+    assert found["owes_promotion"] is False
+    assert found["reason"].startswith("enough; not promoted: the collection")
+    assert f"experiment:{made['id']}" not in await studio.container.holds.holders("experiment")
+    assert (await studio.client.get(f"/api/v1/collections/{shop.name}")).json()["model_version"] == 1
