@@ -482,6 +482,30 @@ def bench_experiments(
         _print(as_rows(figures), as_json=False)
 
 
+@bench.command("inference")
+def bench_inference(
+    data_dir: DataDir = Path("data/bench"),
+    triton: Annotated[
+        Path | None,
+        typer.Option(help="A virtual environment with config/triton/requirements.txt; without it no Triton."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the engines that run encoders beside ONNX Runtime alone.
+
+    Example: embedding-studio bench inference --triton .triton --json
+    """
+    from embedding_studio.bench.figures import report, rows
+    from embedding_studio.bench.inference import bench_inference as run
+
+    configure_logging(level="warning")
+    figures = run(data_dir, triton=triton, say=_whisper)
+    if as_json:
+        console.print_json(json.dumps(report(figures)))
+    else:
+        _print(rows(figures), as_json=False)
+
+
 @bench.command("upsert")
 def bench_upsert(
     items: Annotated[Path, typer.Option(help="JSON lines of id and payload; may be gzipped.")],
