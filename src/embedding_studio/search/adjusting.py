@@ -1,20 +1,25 @@
 """What users chose lately, as a share of scores."""
 
+import logging
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.sdk import ClickMemory, Remembered
-from embedding_studio.search.asking import Asked, Asking
+from embedding_studio.search.asking import Asked, Asking, Plain
 from embedding_studio.search.domain import Candidate, PageStart, SearchRequest
 from embedding_studio.search.fusion import by_score
 from embedding_studio.search.planning import Plan
 from embedding_studio.vector_store import Collection, Vector
 
 __all__ = ["NOTHING", "Adjuster", "Recalled", "Remembers", "adjusted"]
+
+
+logger = logging.getLogger(__name__)
 
 
 class Remembers(Protocol):
@@ -79,7 +84,7 @@ class Adjuster:
         self, collection: Collection, way: Plan, asked: Asked, request: SearchRequest, start: PageStart
     ) -> Recalled:
         """What is remembered of a query, as the first of its pages saw it."""
-        plain = asked.plain or await self._asking.plain(collection, request, way, start.model_version)
+        plain = asked.plain or await self._plain(collection, way, request, start)
         if plain is None:
             return NOTHING
         at = start.asked_at if start.revision else self._clock()
@@ -87,6 +92,20 @@ class Adjuster:
             collection, plain.space, plain.vector, user_id=request.user_id, at=at, revision=start.revision or None
         )
         return Recalled(known, start.revision or revision, at) if known else NOTHING
+
+    async def _plain(self, collection: Collection, way: Plan, request: SearchRequest, start: PageStart) -> Plain | None:
+        """The vector of a query that is searched for by its words: without an encoder, these go on alone.
+
+        Raises:
+            UnavailableError: The encoder does not answer, and the pages before this one had what is remembered.
+        """
+        try:
+            return await self._asking.plain(collection, request, way, start.model_version)
+        except (UnavailableError, TimeoutError) as error:
+            if start.revision:
+                raise
+            logger.warning("a search of %r goes without memory: %s", collection.name, error)
+            return None
 
 
 def adjusted(

@@ -8,6 +8,7 @@ import pytest
 
 from embedding_studio.improvement import Backlog, Directions, ImprovementService
 from embedding_studio.inference import EmbeddingService, Encoders
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.sdk import ClickMemory
 from studio import Studio
@@ -302,3 +303,27 @@ async def test_what_was_taught_before_another_encoder_is_learned_with_its_vector
     improvement._settled.clear()
     await improvement.warm()
     assert await shop.scores() == before
+
+
+async def test_words_are_found_without_an_encoder_and_pages_that_had_a_memory_wait_for_it(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await studio.create(any_name)
+    await studio.add(any_name, [{"id": str(n), "payload": {"title": f"oak table {n}"}} for n in range(9)])
+    shop = Shop(studio, any_name)
+    query = {"text": "oak table"}
+    await shop.teach("7", user="ann", query=query)
+    asked: dict[str, Any] = {"query": query, "mode": "lexical", "track": False, "user_id": "ann", "limit": 4}
+    first = await studio.search(any_name, **asked)
+    assert first["results"][0]["id"] == "7"
+
+    async def away(*_: object) -> None:
+        raise UnavailableError("Triton does not answer", retry_after=2)
+
+    monkeypatch.setattr(studio.container.encoders, "encode", away)
+    assert len((await studio.search(any_name, **asked))["results"]) == 4
+    url = f"/api/v1/collections/{any_name}/search"
+    for fields in ({"mode": "vector"}, {"cursor": first["next_cursor"]}):
+        answer = await studio.client.post(url, json={**asked, **fields})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2"), answer.text
+    await studio.client.delete(f"/api/v1/collections/{any_name}")
