@@ -137,11 +137,14 @@ def test_only_without_triton_searches_wait_for_it(stage: Stage, request: pytest.
         killed = time.monotonic()
         stage.triton.child.kill()
         calm(load)
+        health = stage.api.get("/health/ready")
         stage.triton.child.start()
         stage.triton.url_when_ready()
         wait_until(lambda: loaded_again(stage))
         back = time.monotonic()
         calm(load)
+    assert health.status_code == (200 if takes_over else 503)
+    assert health.json()["checks"]["inference"] == ("ok" if takes_over else "Triton does not answer")
     failed = [one for one in load.outcomes if one.status != 200]
     assert not [one for one in failed if one.at + one.seconds < killed or one.at > back], failed
     if takes_over:

@@ -90,7 +90,8 @@ def model_config(key: str, description: EncoderDescription, settings: TritonSett
     """The text of a `config.pbtxt` for a graph of texts.
 
     One version is served. Requests that wait go together into a batch, those of priority `INTERACTIVE` first; what
-    waits longer than the timeout, or finds the queue full, is refused.
+    waits longer than the timeout, or finds the queue full, is refused. Each instance answers a short query and a full
+    batch before it takes others.
     """
     queue: dict[str, Any] = {
         "timeout_action": "REJECT",
@@ -114,9 +115,15 @@ def model_config(key: str, description: EncoderDescription, settings: TritonSett
             "default_queue_policy": queue,
             "preserve_ordering": False,
         },
+        model_warmup=[_warm_up(texts=1, tokens=8), _warm_up(texts=TEXTS_PER_BATCH, tokens=32)],
         parameters=_parameters(settings),
     )
     return f"# {description.graph_sha256}\n{MessageToString(config)}"
+
+
+def _warm_up(*, texts: int, tokens: int) -> dict[str, Any]:
+    zeros = {"data_type": "TYPE_INT64", "dims": [tokens], "zero_data": True}
+    return {"name": f"{texts} texts", "batch_size": texts, "inputs": {"input_ids": zeros, "attention_mask": zeros}}
 
 
 def _holds(folder: Path, config: str) -> bool:

@@ -61,6 +61,10 @@ def test_the_stock_backend_is_told_of_batches_priorities_and_threads(device: str
     assert [(one.count, one.kind) for one in config.instance_group] == [(3, kind)]
     assert config.parameters["intra_op_thread_count"].string_value == "2"
     assert config.version_policy.latest.num_versions == 1
+    assert [(one.batch_size, sorted(one.inputs)) for one in config.model_warmup] == [
+        (1, ["attention_mask", "input_ids"]),
+        (32, ["attention_mask", "input_ids"]),
+    ]
     batching = config.dynamic_batching
     assert (batching.priority_levels, batching.default_priority_level) == (2, 2)
     assert batching.default_queue_policy.max_queue_size == 7
