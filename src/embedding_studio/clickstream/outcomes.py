@@ -39,24 +39,21 @@ clicked, dwelt on, liked, put into a cart or bought. Slowness is the logarithm o
 PREFERENCE = ("preference", "preferring")
 """Of interleaved searches: the treatment's share of the clicked items less the control's, where any were clicked."""
 
-_SUMS = (
-    *dict.fromkeys(name for pair in METRICS.values() for name in pair),
+_ALWAYS = (*dict.fromkeys(name for pair in METRICS.values() for name in pair), "clicks", "irrelevant", "bots")
+_OF_DRAFTS = (
     *PREFERENCE,
-    "clicks",
-    "control_clicks",
-    "control_clicked",
-    "control_first",
-    "treatment_clicks",
-    "treatment_clicked",
-    "treatment_first",
-    "irrelevant",
-    "bots",
+    *(f"{team}_{what}" for team in ("control", "treatment") for what in ("clicks", "clicked", "first")),
 )
 _PAST = ("past_answered", "past_sessions")
-_TIMEOUT_S = 60.0
 _STEP = math.log(1.05)
 _MICROSECONDS = 1_000.0
 _P95 = 0.95
+_TIMED: dict[str, Any] = {"$gt": ["$took_ms", 0]}
+_SLOWNESS: dict[str, Any] = {"$ln": {"$multiply": ["$took_ms", _MICROSECONDS]}}
+_WANTED: Stages = [
+    {"$limit": EVENTS_PER_SESSION},
+    {"$project": {"_id": 0, "type": 1, "position": 1, "timestamp": 1}},
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,7 @@ class OutcomesOf:
 
     Attributes:
         until: Sessions that began later are left out.
+        drafted: Whether its searches are interleaved, so that clicks are those of teams.
         by_user: Whether a unit is a user, where he is known, with all his sessions; else it is a session.
         history: Since and until when the earlier sessions of users count as their past; None: nobody has one.
     """
@@ -72,6 +70,7 @@ class OutcomesOf:
     experiment: str
     until: datetime
     by_user: bool
+    drafted: bool = False
     history: tuple[datetime, datetime] | None = None
 
 
@@ -99,10 +98,15 @@ class ArmOutcomes:
 class Outcomes:
     """Reads what became of searches; each reading looks through all sessions of its experiment, by an index."""
 
-    async def of(self, asked: OutcomesOf) -> list[ArmOutcomes]:
-        """By variant, of those that were seen at all. Only first pages count."""
+    async def of(self, asked: OutcomesOf, *, within: float = 60.0) -> list[ArmOutcomes]:
+        """By variant, of those that were seen at all. Only first pages count.
+
+        Args:
+            asked: Which.
+            within: Seconds that the database may take.
+        """
         stages: Stages = [*_rows(asked), {"$facet": {"arms": list(_arms(asked)), "slowness": _slowness()}}]
-        with pymongo.timeout(_TIMEOUT_S):
+        with pymongo.timeout(within):
             found = await Session.get_pymongo_collection().aggregate(stages, allowDiskUse=True)
             (rows,) = await found.to_list()
         return [_outcomes(row, rows["slowness"], asked) for row in rows["arms"]]
@@ -112,91 +116,106 @@ def _rows(asked: OutcomesOf) -> Iterator[dict[str, Any]]:
     """A row a session; only those that were answered are joined with their events."""
     unit = {"$ifNull": ["$user_id", "$_id"]} if asked.by_user else "$_id"
     first = {"experiment": asked.experiment, "created_at": {"$lte": asked.until}, "shown_before": {"$in": [None, 0]}}
-    known = {
-        "variant": 1,
-        "unit": unit,
-        "took_ms": 1,
-        "irrelevant": {"$gt": ["$irrelevant_at", None]},
-        "found": {"$ne": ["$results", []]},
-        "first_team": {"$first": "$results.team"},
-    }
-    silent: Stages = [{"$match": {**first, "has_events": False}}, {"$project": {**known, "events": {"$literal": []}}}]
-    wanted: Stages = [
-        {"$limit": EVENTS_PER_SESSION},
-        {"$project": {"_id": 0, "type": 1, "position": 1, "timestamp": 1}},
-    ]
+    row = {"variant": 1, "unit": unit, **(_first_picks() if asked.drafted else {})}
+    yield {"$match": {**first, "has_events": False}}
+    yield {"$project": {**row, **_silent()}}
     answered: Stages = [
         {"$match": {**first, "has_events": True}},
-        joined(Event, "session_id", "events", wanted),
-        {"$project": {**known, "events": 1, **_clicked_of_teams()}},
+        joined(Event, "session_id", "events", _WANTED),
+        *_looked_at(),
+        {"$project": {**row, **_answered(), **(_of_teams() if asked.drafted else {})}},
     ]
-    yield from silent
     yield {"$unionWith": {"coll": Session.Settings.name, "pipeline": answered}}
+
+
+def _silent() -> dict[str, Any]:
+    """What a session adds to its unit that nobody answered."""
+    counts, found = {"$lte": ["$irrelevant_at", None]}, {"$ne": ["$results", []]}
+    return {
+        "sessions": _if(counts),
+        "found": _if(_all(counts, found)),
+        "abandoned": _if(_all(counts, found)),
+        "empty": _if(_all(counts, {"$not": [found]})),
+        "timed": _if(_all(counts, _TIMED)),
+        "slowness": _if(_all(counts, _TIMED), _SLOWNESS),
+        "irrelevant": _if({"$not": [counts]}),
+    }
+
+
+def _looked_at() -> Stages:
+    """The clicks of a session in their order, and whether it counts."""
     clicks = {"$filter": {"input": "$events", "cond": {"$eq": ["$$this.type", "click"]}}}
-    yield {"$set": {"click": {"$sortArray": {"input": clicks, "sortBy": {"timestamp": 1, "position": 1}}}}}
-    yield {"$set": {"positions": {"$setUnion": ["$click.position", []]}}}
-    yield {"$set": {"bot": {"$or": [is_hasty("$events"), is_greedy("$positions")]}}}
-    yield {"$set": {"counts": {"$not": [{"$or": ["$irrelevant", "$bot"]}]}}}
-    yield {"$project": {"variant": 1, "unit": 1, **_numbers()}}
+    return [
+        {"$set": {"click": {"$sortArray": {"input": clicks, "sortBy": {"timestamp": 1, "position": 1}}}}},
+        {"$set": {"positions": {"$setUnion": ["$click.position", []]}}},
+        {"$set": {"bot": {"$or": [is_hasty("$events"), is_greedy("$positions")]}}},
+        {"$set": {"counts": {"$and": [{"$lte": ["$irrelevant_at", None]}, {"$not": ["$bot"]}]}}},
+    ]
 
 
-def _clicked_of_teams() -> dict[str, Any]:
-    """How many of the items that each team of a draft picked were clicked."""
-    clicks = {"$filter": {"input": "$events", "as": "one", "cond": {"$eq": ["$$one.type", "click"]}}}
-    clicked = {"$map": {"input": clicks, "as": "one", "in": "$$one.position"}}
-
-    def of(team: str) -> dict[str, Any]:
-        is_theirs = {"$and": [{"$eq": ["$$item.team", team]}, {"$in": ["$$item.position", "$$clicked"]}]}
-        size = {"$size": {"$filter": {"input": "$results", "as": "item", "cond": is_theirs}}}
-        return {"$let": {"vars": {"clicked": clicked}, "in": size}}
-
-    return {"of_control": of("control"), "of_treatment": of("treatment")}
-
-
-def _numbers() -> dict[str, Any]:
+def _answered() -> dict[str, Any]:
     """What a session adds to its unit; nothing, if it does not count."""
-    is_clicked = {"$ne": ["$positions", []]}
+    is_clicked, found = {"$ne": ["$positions", []]}, {"$ne": ["$results", []]}
     is_acted = {"$ne": [{"$setIntersection": ["$events.type", list(ACTS)]}, []]}
-    ours, theirs = ({"$ifNull": [f"$of_{team}", 0]} for team in ("control", "treatment"))
-    both = {"$add": [ours, theirs]}
-    is_timed = {"$gt": ["$took_ms", 0]}
     counted = {
         "sessions": 1,
         "clicked": _if(is_clicked),
         "clicks": {"$size": "$positions"},
         "reciprocal": _if(is_clicked, {"$divide": [1, {"$first": "$click.position"}]}),
-        "found": _if("$found"),
-        "abandoned": _if({"$and": ["$found", {"$not": [is_acted]}]}),
+        "found": _if(found),
+        "abandoned": _if(_all(found, {"$not": [is_acted]})),
         "converted": _if({"$in": ["purchase", "$events.type"]}),
-        "empty": _if({"$not": ["$found"]}),
-        "timed": _if(is_timed),
-        "slowness": _if(is_timed, {"$ln": {"$multiply": ["$took_ms", _MICROSECONDS]}}),
-        "preferring": _if({"$gt": [both, 0]}),
-        "preference": _if({"$gt": [both, 0]}, {"$divide": [{"$subtract": [theirs, ours]}, both]}),
-        "control_clicks": ours,
-        "treatment_clicks": theirs,
-        "control_clicked": _if({"$gt": [ours, 0]}),
-        "treatment_clicked": _if({"$gt": [theirs, 0]}),
+        "empty": _if({"$not": [found]}),
+        "timed": _if(_TIMED),
+        "slowness": _if(_TIMED, _SLOWNESS),
     }
     return {
         **{name: {"$cond": ["$counts", number, 0]} for name, number in counted.items()},
-        "control_first": _if({"$eq": ["$first_team", "control"]}),
-        "treatment_first": _if({"$eq": ["$first_team", "treatment"]}),
-        "irrelevant": _if("$irrelevant"),
-        "bots": _if({"$and": ["$bot", {"$not": ["$irrelevant"]}]}),
+        "irrelevant": _if({"$gt": ["$irrelevant_at", None]}),
+        "bots": _if({"$and": ["$bot", {"$lte": ["$irrelevant_at", None]}]}),
     }
+
+
+def _of_teams() -> dict[str, Any]:
+    """What the clicks of a session say of the two teams of its draft."""
+    ours, theirs = _clicks_of("control"), _clicks_of("treatment")
+    both = {"$add": ["$$ours", "$$theirs"]}
+    of_both = {
+        "preferring": _if({"$gt": [both, 0]}),
+        "preference": _if({"$gt": [both, 0]}, {"$divide": [{"$subtract": ["$$theirs", "$$ours"]}, both]}),
+        "control_clicks": "$$ours",
+        "treatment_clicks": "$$theirs",
+        "control_clicked": _if({"$gt": ["$$ours", 0]}),
+        "treatment_clicked": _if({"$gt": ["$$theirs", 0]}),
+    }
+    return {
+        name: {"$cond": ["$counts", {"$let": {"vars": {"ours": ours, "theirs": theirs}, "in": number}}, 0]}
+        for name, number in of_both.items()
+    }
+
+
+def _clicks_of(team: str) -> dict[str, Any]:
+    """How many of the items that a team picked were clicked."""
+    is_theirs = {"$and": [{"$eq": ["$$item.team", team]}, {"$in": ["$$item.position", "$positions"]}]}
+    return {"$size": {"$filter": {"input": "$results", "as": "item", "cond": is_theirs}}}
+
+
+def _first_picks() -> dict[str, Any]:
+    """Which team had the first pick, whether the session counts or not."""
+    first = {"$first": "$results.team"}
+    return {f"{team}_first": _if({"$eq": [first, team]}) for team in ("control", "treatment")}
 
 
 def _arms(asked: OutcomesOf) -> Iterator[dict[str, Any]]:
     """From sessions to units, with their past, and from units to variants."""
     if asked.by_user:
-        sums = {name: {"$sum": f"${name}"} for name in _SUMS}
+        sums = {name: {"$sum": f"${name}"} for name in _sums(asked)}
         yield {"$group": {"_id": {"variant": "$variant", "unit": "$unit"}, **sums}}
         yield {"$set": {"variant": "$_id.variant"}}
     if asked.by_user and asked.history:
         yield from _past(*asked.history)
     units = count_if({"$gt": ["$sessions", 0]})
-    totals = {name: {"$sum": f"${name}"} for name in (*_SUMS, *(_PAST if asked.history else ()))}
+    totals = {name: {"$sum": f"${name}"} for name in (*_sums(asked), *(_PAST if asked.history else ()))}
     products = {
         _product(one, other): {"$sum": {"$multiply": [f"${one}", f"${other}"]}}
         for columns in _columns(asked).values()
@@ -235,13 +254,24 @@ def _slowness() -> Stages:
     ]
 
 
+def _sums(asked: OutcomesOf) -> tuple[str, ...]:
+    """What is summed over sessions."""
+    return (*_ALWAYS, *_OF_DRAFTS) if asked.drafted else _ALWAYS
+
+
+def _all(*tests: Any) -> dict[str, Any]:
+    return {"$and": list(tests)}
+
+
 def _if(test: Any, number: Any = 1) -> dict[str, Any]:
     return {"$cond": [test, number, 0]}
 
 
 def _columns(asked: OutcomesOf) -> dict[str, tuple[str, ...]]:
     """By metric, what its moments are of."""
-    columns: dict[str, tuple[str, ...]] = {**METRICS, PREFERENCE[0]: PREFERENCE}
+    if asked.drafted:
+        return {PREFERENCE[0]: PREFERENCE}
+    columns: dict[str, tuple[str, ...]] = dict(METRICS)
     return {**columns, "ctr": (*METRICS["ctr"], *_PAST)} if asked.history else columns
 
 
@@ -261,7 +291,7 @@ def _outcomes(row: Mapping[str, Any], slowness: Sequence[Mapping[str, Any]], ask
         variant=row["_id"],
         assigned=row["assigned"],
         units=row["units"],
-        totals={name: row[name] for name in _SUMS},
+        totals={name: row[name] for name in _sums(asked)},
         moments=moments,
         p95_ms=_p95([(one["_id"]["bucket"], one["number"]) for one in slowness if one["_id"]["variant"] == row["_id"]]),
     )

@@ -72,16 +72,22 @@ class Counter:
         self._clock = clock
         self._settings = settings
 
-    async def count(self, experiment: Experiment) -> Counted:
-        """What there is until now, sessions aside that are too young to have been clicked."""
+    async def count(self, experiment: Experiment, *, within: float = 60.0) -> Counted:
+        """What there is until now, sessions aside that are too young to have been clicked.
+
+        Args:
+            experiment: Which.
+            within: Seconds that the database may take.
+        """
         drafted = experiment.kind == "interleaving"
         asked = OutcomesOf(
             experiment=experiment.id,
             until=self._clock() - timedelta(seconds=self._settings.settle),
+            drafted=drafted,
             by_user=drafted or experiment.unit == "user",
             history=None if drafted else self._history(experiment),
         )
-        outcomes = {one.variant: one for one in await self._outcomes.of(asked)}
+        outcomes = {one.variant: one for one in await self._outcomes.of(asked, within=within)}
         rules = self._rules(experiment)
         return _drafted(outcomes.get("interleaved", _NONE), rules) if drafted else _compared(outcomes, rules)
 

@@ -15,6 +15,8 @@ __all__ = ["Decider"]
 
 logger = logging.getLogger(__name__)
 
+_WITHIN_S = 900.0
+
 
 class Decider:
     """Takes experiments on their way; two workers that do so at once do no harm."""
@@ -67,7 +69,7 @@ class Decider:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            return await self._counter.count(experiment)
+            return await self._counter.count(experiment, within=_WITHIN_S)
         finally:
             ended = loop.time()
             self._rests[experiment.id] = ended + (ended - began) * (1 / self._effort - 1)

@@ -29,7 +29,7 @@ __all__ = [
     "StopRuleView",
 ]
 
-_MOST_SESSIONS = 10_000_000
+_MOST_SESSIONS = 1_000_000
 _Sessions = Annotated[int, msgspec.Meta(ge=1, le=_MOST_SESSIONS)]
 
 

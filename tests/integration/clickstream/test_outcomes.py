@@ -146,7 +146,7 @@ async def test_clicks_on_a_draft_are_the_credit_of_teams(studio: Studio) -> None
     await keep(studio, name, ("click", 1), ("click", 4), ("click", 4), ("click", 2), **of)
     await keep(studio, name, ("click", 5), **of)
     await keep(studio, name, ("click", 3), **of | {"teams": ["control", *teams[1:]]})
-    found = (await outcomes(name))["interleaved"]
+    found = (await outcomes(name, drafted=True))["interleaved"]
     assert found.moments[PREFERENCE[0]] == moments([((2 - 1) / 3 - 1, 2)])
     wanted = ("control_clicks", "treatment_clicks", "control_clicked", "treatment_clicked", "control_first")
     assert [found.totals[one] for one in wanted] == [2, 2, 2, 1, 1]

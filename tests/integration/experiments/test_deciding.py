@@ -169,10 +169,10 @@ async def test_a_reading_that_took_long_is_not_repeated_soon(
     decider, counted = studio.container.decider, 0
     count = decider._counter.count
 
-    async def counting(*arguments: Any) -> Any:
+    async def counting(*arguments: Any, **named: Any) -> Any:
         nonlocal counted
         counted += 1
-        return await count(*arguments)
+        return await count(*arguments, **named)
 
     monkeypatch.setattr(decider._counter, "count", counting)
     monkeypatch.setattr(decider, "_effort", 1e-9)
