@@ -36,14 +36,14 @@ class End:
     for_treatment: bool = False
 
 
-Design = Callable[[Shop, int, np.random.Generator, bool], Seen]
-"""Given a shop, how many sessions, the source of randomness, and whether there is nothing to find."""
+Design = Callable[[Shop, int, np.random.Generator], Seen]
+"""Given a shop, how many sessions, and the source of randomness."""
 
 
-def run(design: Design, shop: Shop, *, experiments: int, sessions: int, is_null: bool) -> Iterator[Seen]:
+def run(design: Design, shop: Shop, *, experiments: int, sessions: int) -> Iterator[Seen]:
     """One experiment after the other, each of its own chance."""
     for number in range(experiments):
-        yield design(shop, sessions, np.random.default_rng([number, sessions]), is_null)
+        yield design(shop, sessions, np.random.default_rng([number, sessions]))
 
 
 def first_crossing(seen: Seen, limits: Floats) -> End:
@@ -61,8 +61,8 @@ def z_scores(found: Ratio) -> Floats:
 
 
 def _ab(kind: UnitKind, *, with_past: bool = False) -> Design:
-    def see(shop: Shop, sessions: int, rng: np.random.Generator, is_null: bool) -> Seen:  # noqa: FBT001
-        treatment = shop.control if is_null else shop.treatment
+    def see(shop: Shop, sessions: int, rng: np.random.Generator) -> Seen:
+        treatment = shop.control if shop.is_null else shop.treatment
         arms = arms_over_time(clicked_stream(shop.control, treatment, sessions, kind, rng), with_past=with_past)
         return Seen(difference(arms), enough(arms))
 
@@ -70,8 +70,8 @@ def _ab(kind: UnitKind, *, with_past: bool = False) -> Design:
 
 
 def _interleaving(kind: UnitKind) -> Design:
-    def see(shop: Shop, sessions: int, rng: np.random.Generator, is_null: bool) -> Seen:  # noqa: FBT001
-        stream = drafted_stream(shop.drafts, sessions, kind, rng, swapped=is_null)
+    def see(shop: Shop, sessions: int, rng: np.random.Generator) -> Seen:
+        stream = drafted_stream(shop.drafts, sessions, kind, rng, swapped=shop.is_null)
         preference = moments_over_time(stream, ~stream.treated)
         return Seen(ratio(preference), enough_preference(preference))
 

@@ -43,7 +43,7 @@ def _ends(name: str, shop: Shop, experiments: int, sessions: int) -> tuple[list[
     """How each experiment ended; and the mean width of the intervals at the horizon."""
     lines = limits(sessions, sessions)
     ends, widths = [], []
-    for one in run(DESIGNS[name], shop, experiments=experiments, sessions=sessions, is_null=False):
+    for one in run(DESIGNS[name], shop, experiments=experiments, sessions=sessions):
         ends.append(first_crossing(one, lines))
         widths.append(2 * lines[-1] * np.sqrt(one.found.variance[-1]))
     return ends, float(np.mean(widths))

@@ -23,7 +23,7 @@ def _false_decisions(name: str, sizes: Sizes) -> Figure:
     sizes.say(f"  {name}")
     shop = make_shop(ctr=_CTR, lift=0.0)
     ours, naive = limits(sizes.sessions, sizes.sessions), np.full(sizes.sessions, _NAIVE)
-    seen = run(DESIGNS[name], shop, experiments=sizes.experiments, sessions=sizes.sessions, is_null=True)
+    seen = run(DESIGNS[name], shop, experiments=sizes.experiments, sessions=sizes.sessions)
     decided = np.asarray([[first_crossing(one, line).sessions is not None for line in (ours, naive)] for one in seen])
     false, floor = decided.mean(axis=0).tolist()
     return at_most("null", f"{name}_false_decisions", false, ALPHA, floor=floor)

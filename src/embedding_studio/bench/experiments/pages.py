@@ -39,11 +39,17 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shop:
-    """The pages of the control, of a treatment, and drafts of both, (drafts, queries, places)."""
+    """The pages of two rankings.
+
+    Attributes:
+        drafts: Of both, (drafts, queries, places).
+        is_null: Whether the treatment is as good as the control.
+    """
 
     control: Pages
     treatment: Pages
     drafts: Pages
+    is_null: bool
 
 
 def make_shop(*, ctr: float, lift: float, seed: int = 0) -> Shop:
@@ -71,6 +77,7 @@ def make_shop(*, ctr: float, lift: float, seed: int = 0) -> Shop:
         Pages(_rates(control, gains, scale)),
         Pages(_rates(treatment, gains, scale)),
         Pages(_rates(drafts, gains, scale), teams),
+        is_null=lift == 0,
     )
 
 

@@ -25,22 +25,23 @@ def measure_rivals(sizes: Sizes) -> Findings:
     """Of A/B tests by session: share of false decisions and, of a lift of a tenth, share found and median sessions."""
     experiments = max(2, sizes.experiments // _FEWER)
     figures: list[Figure] = []
-    for shop, is_null in ((make_shop(ctr=_CTR, lift=0.0), True), (make_shop(ctr=_CTR, lift=_LIFT), False)):
-        runs = [_decided(shop, sizes.sessions, seed, is_null=is_null) for seed in range(experiments)]
+    for shop in (make_shop(ctr=_CTR, lift=0.0), make_shop(ctr=_CTR, lift=_LIFT)):
+        runs = [_decided(shop, sizes.sessions, seed) for seed in range(experiments)]
         for name in runs[0]:
             times = np.asarray([run[name] or np.inf for run in runs])
-            kind = "false_decisions" if is_null else "found"
+            kind = "false_decisions" if shop.is_null else "found"
             figures.append(seen(_SECTION, f"{name}_{kind}", float(np.mean(times < np.inf))))
-            if not is_null:
+            if not shop.is_null:
                 median = float(min(np.median(times), sizes.sessions))
                 figures.append(seen(_SECTION, f"{name}_median_sessions", median, "sessions"))
     return Findings(figures)
 
 
-def _decided(shop: Shop, sessions: int, seed: int, *, is_null: bool) -> Mapping[str, int | None]:
+def _decided(shop: Shop, sessions: int, seed: int) -> Mapping[str, int | None]:
     """By test, after how many sessions it decides."""
     rng = np.random.default_rng([seed, 1])
-    stream = clicked_stream(shop.control, shop.control if is_null else shop.treatment, sessions, "session", rng)
+    treatment = shop.control if shop.is_null else shop.treatment
+    stream = clicked_stream(shop.control, treatment, sessions, "session", rng)
     arms = arms_over_time(stream, with_past=False)
     both = Seen(difference(arms), enough(arms))
     ours = {

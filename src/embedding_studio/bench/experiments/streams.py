@@ -91,10 +91,13 @@ def drafted_stream(
 
 def arms_over_time(stream: Stream, *, with_past: bool) -> Arms:
     """The moments of both arms after each session."""
-    return Arms(*(moments_over_time(stream, stream.treated == treated, with_past) for treated in (False, True)))
+    control, treatment = (
+        moments_over_time(stream, stream.treated == treated, with_past=with_past) for treated in (False, True)
+    )
+    return Arms(control, treatment)
 
 
-def moments_over_time(stream: Stream, among: Bools, with_past: bool = False) -> Moments:  # noqa: FBT001, FBT002
+def moments_over_time(stream: Stream, among: Bools, *, with_past: bool = False) -> Moments:
     """The moments of the units of some of the sessions after each session of the stream."""
     rows = np.stack([stream.value, stream.counted], axis=1)
     own = _summed_by_unit(stream.unit, rows)

@@ -12,7 +12,7 @@ NOTHING = make_shop(ctr=0.3, lift=0.0)
 
 def deciding(name: str, lines: Floats) -> int:
     """How many of fifty experiments with nothing to find decide."""
-    seen = run(DESIGNS[name], NOTHING, experiments=50, sessions=SESSIONS, is_null=True)
+    seen = run(DESIGNS[name], NOTHING, experiments=50, sessions=SESSIONS)
     return sum(first_crossing(one, lines).sessions is not None for one in seen)
 
 
@@ -30,10 +30,7 @@ def test_a_test_for_one_look_errs_if_one_looks_all_the_time(name: str) -> None:
 @pytest.mark.parametrize("name", ["interleaving_by_session", "interleaving_by_user"])
 def test_interleaving_finds_a_lift_of_a_tenth_in_two_thousand_sessions(name: str) -> None:
     shop, lines = make_shop(ctr=0.3, lift=0.1), limits(SESSIONS, SESSIONS)
-    ends = [
-        first_crossing(seen, lines)
-        for seen in run(DESIGNS[name], shop, experiments=20, sessions=SESSIONS, is_null=False)
-    ]
+    ends = [first_crossing(seen, lines) for seen in run(DESIGNS[name], shop, experiments=20, sessions=SESSIONS)]
     assert sum(end.for_treatment for end in ends) >= 18
 
 
@@ -51,7 +48,7 @@ def test_the_bench_decides_where_the_product_does() -> None:
 
 
 def test_an_experiment_that_never_decides_has_no_end() -> None:
-    (seen,) = run(DESIGNS["ab_by_session"], NOTHING, experiments=1, sessions=SESSIONS, is_null=True)
+    (seen,) = run(DESIGNS["ab_by_session"], NOTHING, experiments=1, sessions=SESSIONS)
     assert first_crossing(seen, np.full(SESSIONS, np.inf)) == End(None)
 
 
