@@ -16,6 +16,7 @@ _PHI = NormalDist().cdf
 _PLACES = np.linspace(0.02, 1.0, 99)
 _STEP = 1e-4
 _MOST = 1e4
+_SMALLEST = 1e-6
 _HALVINGS = 60
 
 
@@ -50,8 +51,8 @@ def size_ab(ctr: float, lift: float, *, alpha: float = 0.05, power: float = 0.8,
     """
     _check(ctr, alpha, power, design_effect)
     treated = ctr * (1 + lift)
-    if lift == 0 or not 0 < treated < 1:
-        raise InvalidError.at("lift", "must change the rate, and leave it between 0 and 1")
+    if not (0 < treated < 1 and abs(treated - ctr) >= _SMALLEST):
+        raise InvalidError.at("lift", "must change the rate by a millionth at least, and leave it between 0 and 1")
     variance = 2 * (ctr * (1 - ctr) + treated * (1 - treated)) * design_effect
     sessions = _sessions(treated - ctr, variance, alpha, power)
     return Sizing(sessions, math.ceil(sessions / 2), treated - ctr)
@@ -75,7 +76,7 @@ def size_interleaving(
     """
     _check(ctr, alpha, power, design_effect)
     effect = 2 * preference - 1
-    if effect == 0 or not 0 < preference < 1:
+    if not (0 < preference < 1 and abs(effect) >= _SMALLEST):
         raise InvalidError.at("preference", "must be between 0 and 1, and not one half")
     sessions = _sessions(effect, (1 - effect**2) / ctr * design_effect, alpha, power)
     return Sizing(sessions, sessions, effect)
@@ -86,8 +87,8 @@ def _check(ctr: float, alpha: float, power: float, design_effect: float) -> None
         raise InvalidError.at("ctr", "must be between 0 and 1")
     if not 0 < alpha < power < 1:
         raise InvalidError.at("power", "must be between alpha and 1, and alpha above 0")
-    if not design_effect > 0:
-        raise InvalidError.at("design_effect", "must be above 0")
+    if not 0 < design_effect < math.inf:
+        raise InvalidError.at("design_effect", "must be a number above 0")
 
 
 def _sessions(effect: float, variance: float, alpha: float, power: float) -> int:

@@ -40,6 +40,7 @@ def test_users_who_come_again_and_more_certainty_cost_sessions() -> None:
         (1.0, 0.1, 0.05, 0.8, "ctr"),
         (float("nan"), 0.1, 0.05, 0.8, "ctr"),
         (0.3, 0.0, 0.05, 0.8, "lift"),
+        (0.3, 1e-9, 0.05, 0.8, "lift"),
         (0.6, 0.7, 0.05, 0.8, "lift"),
         (0.3, float("nan"), 0.05, 0.8, "lift"),
         (0.3, 0.1, 0.0, 0.8, "power"),
@@ -51,6 +52,12 @@ def test_what_cannot_be_is_refused(ctr: float, lift: float, alpha: float, power:
     with pytest.raises(InvalidError) as refused:
         size_ab(ctr, lift, alpha=alpha, power=power)
     assert [one.field for one in refused.value.errors] == [field]
+
+
+@pytest.mark.parametrize("design_effect", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_design_effect_is_a_number_above_0(design_effect: float) -> None:
+    with pytest.raises(InvalidError, match="design_effect"):
+        size_ab(0.3, 0.1, design_effect=design_effect)
 
 
 @pytest.mark.parametrize("preference", [0.5, 0.0, 1.0, float("nan")])
