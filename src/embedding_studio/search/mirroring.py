@@ -118,8 +118,12 @@ class Mirror:
 
 
 def _is_ranked(request: SearchRequest, found: Found) -> bool:
-    """Whether it is the first page of what a user was shown by the model that serves, in order of relevance."""
-    return request.track and request.cursor is None and not request.sort and bool(found.mode) and found.variant is None
+    """Whether it is the first page of what a user was shown by the model that serves, in order of relevance.
+
+    An image is too large to wait.
+    """
+    is_first = request.track and request.cursor is None and request.image is None
+    return is_first and not request.sort and found.mode is not None and found.variant is None
 
 
 def _shown(found: Found) -> list[str]:

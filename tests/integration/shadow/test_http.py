@@ -141,6 +141,22 @@ async def test_only_ranked_first_pages_of_users_are_mirrored(studio: Studio, sho
     assert (await report(studio, shop))["searches"] == 1
 
 
+async def test_given_vectors_are_mirrored_too(studio: Studio) -> None:
+    name = f"vectors-{new_id()}"
+    await studio.create(name, "vectors", options={"dimensions": 2})
+    await studio.add(name, [{"id": "east", "payload": {}, "vector": [1, 0]}])
+    collection = await studio.container.collections.current(name)
+    wish: Json = {"model_version": 1, "share": 1}
+    refused = await studio.client.post(url(collection), json=wish | {"ranking": {"mode": "hybrid"}})
+    assert [one["field"] for one in refused.json()["errors"]] == ["ranking.mode"]
+    assert (await studio.client.post(url(collection), json=wish)).status_code == 201
+    await seen_anew(studio)
+    await studio.search(name, query={"vector": [0.5, 0.5]})
+    found = await report(studio, collection)
+    assert (found["searches"], found["differing"][0]["query"]) == (1, None)
+    await studio.client.delete(f"/api/v1/collections/{name}")
+
+
 async def test_no_share_mirrors_nothing(studio: Studio, shop: Collection, start: Start) -> None:
     await start(share=0)
     await studio.search(shop.name, query="sofa")

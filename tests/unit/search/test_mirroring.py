@@ -189,6 +189,7 @@ async def test_what_cannot_be_noted_is_lost_and_nothing_else() -> None:
     [
         (SearchRequest(text="sofa", track=False), {}),
         (SearchRequest(text="sofa", cursor="c"), {}),
+        (SearchRequest(image=b"large"), {}),
         (SearchRequest(), {"mode": None}),
         (REQUEST, {"variant": "treatment"}),
     ],
