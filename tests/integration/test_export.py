@@ -33,13 +33,15 @@ async def name(studio: Studio, any_name: str) -> AsyncIterator[str]:
 
 
 async def use(studio: Studio, name: str) -> list[str]:
-    """Searches of every kind, one irrelevant, two with events; oldest first."""
+    """Searches of every kind, the last of them a second page, one irrelevant, two with events; oldest first."""
     asked: list[dict[str, Any]] = [
         {"query": "item", "user_id": "ann", "meta": {"page": {"a": [1, None]}}},
         {"query": {"vector": [0.1, -2.5]}, "limit": 2},
         {"filter": {"field": "title", "exists": True}},
         {"query": {"item_id": "i1"}},
     ]
+    page = await studio.search(name, query="item", limit=1, track=False)
+    asked.append({"query": "item", "limit": 1, "cursor": page["next_cursor"]})
     sessions = [(await studio.search(name, **one))["session_id"] for one in asked]
     at = datetime.now(UTC).isoformat()
     events = [
@@ -92,13 +94,12 @@ async def test_what_was_lost_is_made_again_from_an_export(studio: Studio, name: 
     assert [(line["collection"], line["irrelevant"], len(line["events"])) for line in lines] == [
         (name, False, 1),
         (name, True, 1),
-        (name, False, 0),
-        (name, False, 0),
+        *[(name, False, 0)] * 3,
     ]
-    assert [await send_again(studio, name, line) for line in lines] == [200] * 4
+    assert [await send_again(studio, name, line) for line in lines] == [200] * 5
     for documents in ("sessions", "events"):
         await studio.container.database[documents].delete_many({"collection": name})
-    assert [await send_again(studio, name, line) for line in lines] == [201] * 4
+    assert [await send_again(studio, name, line) for line in lines] == [201] * 5
     assert [await view(studio, session) for session in sessions] == before
     assert await export(studio, name, tmp_path / "sessions.jsonl") == lines
 
@@ -140,7 +141,7 @@ async def test_the_command_writes_to_standard_output(studio: Studio, name: str) 
     done = await asyncio.to_thread(command, settings, name, "--since", "2020-01-01T00:00:00Z")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["session"]["session_id"] for line in done.stdout.splitlines()] == sessions
-    assert "4 sessions" in done.stderr
+    assert "5 sessions" in done.stderr
 
 
 async def test_an_unknown_collection_is_told_and_writes_nothing(studio: Studio, tmp_path: Path) -> None:
@@ -155,3 +156,21 @@ async def test_an_unknown_collection_is_told_and_writes_nothing(studio: Studio, 
 async def test_a_span_that_is_none_is_refused(since: str | None, until: str | None, place: str) -> None:
     with pytest.raises(InvalidError, match=f"^{place}: "):
         read_span(since, until)
+
+
+async def test_what_an_experiment_counts_comes_back_too(studio: Studio, name: str, tmp_path: Path) -> None:
+    url = f"/api/v1/collections/{name}/experiments"
+    arm = {"model_version": 1}
+    wish = {"name": "a", "kind": "interleaving", "control": arm, "treatment": arm, "unit": "session"}
+    made = (await studio.client.post(url, json=wish)).json()
+    studio.container.trials._seen.clear()
+    found = await studio.search(name, query={"vector": [1, 1]}, limit=2)
+    event = {"session_id": found["session_id"], "item_id": found["results"][0]["id"], "type": "click"}
+    await studio.client.post("/api/v1/events", json={"events": [{"event_id": new_id(), **event}]})
+    before = (await studio.client.get(f"{url}/{made['id']}")).json()
+    assert sum(one["clicks"] for one in before["variants"]) == 1
+    (line,) = await export(studio, name, tmp_path / "sessions.jsonl")
+    for documents in ("sessions", "events"):
+        await studio.container.database[documents].delete_many({"collection": name})
+    assert await send_again(studio, name, line) == 201
+    assert (await studio.client.get(f"{url}/{made['id']}")).json() == before

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -146,16 +146,17 @@ class QueryIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ResultIn(msgspec.Struct, forbid_unknown_fields=True):
-    """An item that was shown."""
+    """An item that was shown; `team` is that of interleaved rankings whose pick it was."""
 
     id: ShortText
     position: Position
     score: Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)] | None = None
     propensity: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    team: Literal["control", "treatment"] | None = None
 
 
 class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
-    """A search that was served elsewhere."""
+    """A search that was served elsewhere, or here: an export makes again what was lost."""
 
     session_id: SessionId
     query: Annotated[str, msgspec.Meta(max_length=10_000)] | QueryIn | None
@@ -168,6 +169,10 @@ class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
     model_version: Version | None = None
     index_version: Version | None = None
     variant: ShortText | None = None
+    experiment: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    took_ms: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    shown_before: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
 
     def to_domain(self, collection: str) -> NewSession:
         """The session as the service takes it, its results by position.
@@ -188,13 +193,17 @@ class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
             user_id=self.user_id,
             meta=self.meta,
             results=[
-                Shown(one.id, one.position, one.score, one.propensity)
+                Shown(one.id, one.position, one.score, one.propensity, one.team)
                 for one in sorted(self.results, key=lambda one: one.position)
             ],
             mode=self.mode,
             model_version=self.model_version,
             index_version=self.index_version,
             variant=self.variant,
+            experiment=self.experiment,
+            seed=self.seed,
+            took_ms=self.took_ms,
+            shown_before=self.shown_before,
             began=None if self.timestamp is None else to_milliseconds(self.timestamp),
         )
 
@@ -218,19 +227,16 @@ class ExportedSession(msgspec.Struct):
     @classmethod
     def of(cls, session: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> "ExportedSession":
         """The documents as they can be sent."""
-        given: dict[str, Any] = {
-            name: session.get(name)
-            for name in ("user_id", "filter", "meta", "mode", "model_version", "index_version", "variant")
-        }
+        made = {"session_id", "query", "results", "timestamp"}
+        named = [name for name in SessionIn.__struct_fields__ if name not in made]
+        given: dict[str, Any] = {name: session[name] for name in named if name in session}
         return cls(
             collection=session["collection"],
             irrelevant=session.get("irrelevant_at") is not None,
             session=SessionIn(
                 session_id=session["_id"],
                 query=QueryIn(**unpacked(session["query"])),
-                results=[
-                    ResultIn(**{name: one[name] for name in ResultIn.__struct_fields__}) for one in session["results"]
-                ],
+                results=[ResultIn(**one) for one in session["results"]],
                 timestamp=session["created_at"],
                 **given,
             ),
