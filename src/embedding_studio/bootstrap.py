@@ -280,6 +280,7 @@ class Container:
             models=self.models,
             embeddings=self.embeddings,
             tasks=self.tasks,
+            before_switch=self.improvement.prepare,
             seen_within=self.settings.vector_store.seen_within,
         )
 
@@ -490,6 +491,7 @@ class Container:
             embedder=self.embedder,
             indexes=self.indexes,
             models=self.models,
+            before_switch=self.improvement.prepare,
             settings=self.settings.upsertion,
             store_settings=self.settings.vector_store,
         )

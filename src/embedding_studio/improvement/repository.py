@@ -148,9 +148,9 @@ class MemoryRepository:
         return bool(await self._pool.fetchval("SELECT is_whole FROM memories WHERE id = $1", memory_id))
 
     async def note_whole(self, collection: Collection, encoder: str, dimensions: int) -> None:
-        """Note that the memory of an encoder, if there is one, has learned that."""
+        """Note that the memory of an encoder, if there is one, has learned that, and that others learn no more."""
         await self._pool.execute(
-            "UPDATE memories SET is_whole = true WHERE collection_id = $1 AND encoder = $2 AND dimensions = $3",
+            "UPDATE memories SET is_whole = (encoder = $2 AND dimensions = $3) WHERE collection_id = $1",
             collection.id,
             encoder,
             dimensions,

@@ -1,6 +1,7 @@
 """The click memory: learning sessions, recalling what is near, forgetting."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,11 +17,14 @@ from embedding_studio.improvement.backlog import Backlog
 from embedding_studio.improvement.directions import Directions, unit
 from embedding_studio.improvement.domain import Click, Direction, NewClicks, clicks_of
 from embedding_studio.improvement.repository import Memory, MemoryRepository
-from embedding_studio.kernel.errors import UnavailableError
+from embedding_studio.infra.outages import OUTAGES
+from embedding_studio.kernel.errors import StudioError, UnavailableError
 from embedding_studio.sdk import Remembered
 from embedding_studio.vector_store import Collection, CollectionNotFoundError, CollectionService
 
 __all__ = ["ImprovementService"]
+
+logger = logging.getLogger(__name__)
 
 _SESSIONS_AT_ONCE = 200
 _WARM = 100
@@ -28,6 +32,8 @@ _LEARNED_ANEW = 20_000
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 """When sessions came that are learned after all others."""
 
+_PREPARED_WITHIN_S = 60.0
+_NOT_NOW: tuple[type[Exception], ...] = (StudioError, *OUTAGES)
 _UNKNOWN_FOR_S = 0.25
 _KNOWN_FOR_S = 30.0
 
@@ -52,7 +58,7 @@ class ImprovementService:
         self._directions = directions
         self._collections = collections
         self._seen: dict[int, tuple[float, _Spaces]] = {}
-        self._settled: set[tuple[int, tuple[str, int]]] = set()
+        self._settled: dict[int, tuple[str, int]] = {}
         self._learning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def may_know(self, collection: Collection) -> bool:
@@ -94,6 +100,27 @@ class ImprovementService:
             self._seen.pop(collection.id, None)
             return 0, {}
 
+    async def prepare(self, collection: Collection) -> None:
+        """Learn once more, by another encoder, what the newest sessions taught; for a deployment to switch to.
+
+        A deployment waits a minute at most: the newest come first, and `warm` learns what is left, and what comes
+        meanwhile. Where the encoder stays, or nothing was learned yet, there is nothing to do.
+
+        Args:
+            collection: As it will serve.
+        """
+        try:
+            async with asyncio.timeout(_PREPARED_WITHIN_S):
+                await self._prepare(collection)
+        except _NOT_NOW as error:
+            logger.warning("%r is deployed before its memory is learned: %s", collection.name, error)
+
+    async def _prepare(self, collection: Collection) -> None:
+        if self._collections.plugin_of(collection).ranking.adjuster is None:
+            return
+        for some in await self._to_learn_anew(collection, await self._directions.serving(collection)):
+            await self._learn_of(collection, some)
+
     async def warm(self) -> None:
         """Make ready what the next click and search need; does nothing where that is done.
 
@@ -107,23 +134,28 @@ class ImprovementService:
 
     async def _settle(self, collection: Collection) -> None:
         serving = await self._directions.serving(collection)
-        if (collection.id, serving) not in self._settled:
+        if self._settled.get(collection.id) != serving:
             await self._directions.warm(collection)
             await self._learn_anew(collection, serving)
-            self._settled.add((collection.id, serving))
+            self._settled[collection.id] = serving
 
     async def _learn_anew(self, collection: Collection, serving: tuple[str, int]) -> None:
+        for some in await self._to_learn_anew(collection, serving):
+            await self._backlog.add(collection.name, some, _LAST)
+        await self.learn(collection.name)
+        await self._memories.note_whole(collection, *serving)
+
+    async def _to_learn_anew(self, collection: Collection, serving: tuple[str, int]) -> list[list[str]]:
+        """The newest sessions, in batches; none where no other encoder served, or the memory of this one is whole."""
         known = await self._memories.find(collection)
         memory = known.get(serving)
-        if known.keys() - {serving} and (memory is None or not await self._memories.is_whole(memory)):
-            sessions = await self._sessions.page(
-                collection.name, Span(), user_id=None, has_events=True, past=None, limit=_LEARNED_ANEW
-            )
-            for start in range(0, len(sessions), _SESSIONS_AT_ONCE):
-                some = [one["_id"] for one in sessions[start : start + _SESSIONS_AT_ONCE]]
-                await self._backlog.add(collection.name, some, _LAST)
-            await self.learn(collection.name)
-            await self._memories.note_whole(collection, *serving)
+        if not known.keys() - {serving} or (memory is not None and await self._memories.is_whole(memory)):
+            return []
+        sessions = await self._sessions.page(
+            collection.name, Span(), user_id=None, has_events=True, past=None, limit=_LEARNED_ANEW
+        )
+        ids = [one["_id"] for one in sessions]
+        return [ids[start : start + _SESSIONS_AT_ONCE] for start in range(0, len(ids), _SESSIONS_AT_ONCE)]
 
     async def learn(self, name: str) -> int:
         """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""
@@ -178,10 +210,13 @@ class ImprovementService:
             collection = await self._collections.current(name)
         except CollectionNotFoundError:
             return
-        if self._collections.plugin_of(collection).ranking.adjuster is None:
-            return
+        if self._collections.plugin_of(collection).ranking.adjuster is not None:
+            await self._learn_of(collection, session_ids)
+
+    async def _learn_of(self, collection: Collection, session_ids: Sequence[str]) -> None:
+        """Learn sessions by the encoder that the collection serves, or will serve."""
         documents = await self._sessions.documents(session_ids)
-        here = {one: session for one, session in documents.items() if session["collection"] == name}
+        here = {one: session for one, session in documents.items() if session["collection"] == collection.name}
         directions = await self._directions.of(collection, here)
         spaces = {(one.space, len(one.vector)) for one in directions.values()}
         for encoder, dimensions in sorted(spaces):

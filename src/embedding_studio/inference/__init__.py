@@ -1,7 +1,7 @@
 """Texts to vectors, model versions, and which of them serves."""
 
 from embedding_studio.inference.adapter import QueryAdapter
-from embedding_studio.inference.deployment import DeploymentService
+from embedding_studio.inference.deployment import BeforeSwitch, DeploymentService
 from embedding_studio.inference.embeddings import EmbeddingService
 from embedding_studio.inference.encoders import Encoders
 from embedding_studio.inference.errors import (
@@ -24,6 +24,7 @@ from embedding_studio.inference.trained import WEIGHTS, Fetcher, is_trained
 
 __all__ = [
     "WEIGHTS",
+    "BeforeSwitch",
     "BrokenModelError",
     "DeploymentService",
     "EmbeddingService",

@@ -1,6 +1,8 @@
 """Deploying a model by moving a pointer, and moving it back."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from embedding_studio.inference.embeddings import EmbeddingService
 from embedding_studio.inference.errors import NothingToRollBackError, RefusedModelError
@@ -9,7 +11,10 @@ from embedding_studio.inference.service import ModelService
 from embedding_studio.tasks import Idempotency, Outcome, Run, Task, TaskService
 from embedding_studio.vector_store import BASE_MODEL_VERSION, Catalog, Collection
 
-__all__ = ["DeploymentService"]
+__all__ = ["BeforeSwitch", "DeploymentService"]
+
+BeforeSwitch = Callable[[Collection], Awaitable[None]]
+"""Makes ready what a collection needs that will be as it is said."""
 
 
 class DeploymentService:
@@ -22,12 +27,14 @@ class DeploymentService:
         models: ModelService,
         embeddings: EmbeddingService,
         tasks: TaskService,
+        before_switch: BeforeSwitch,
         seen_within: float,
     ) -> None:
         self._catalog = catalog
         self._models = models
         self._embeddings = embeddings
         self._tasks = tasks
+        self._before_switch = before_switch
         self._seen_within = seen_within
 
     async def request(
@@ -104,6 +111,7 @@ class DeploymentService:
         """
         await self._models.adapter(collection, version)
         await self._embeddings.make_ready(collection, version)
+        await self._before_switch(replace(collection, model_version=version))
         await self._catalog.deploy(
             collection,
             model_version=version,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from embedding_studio.inference import ModelService, OtherEncoderError, is_trained
+from embedding_studio.inference import BeforeSwitch, ModelService, OtherEncoderError, is_trained
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import ConflictError, UnavailableError
 from embedding_studio.sdk import EncoderSource
@@ -73,6 +73,7 @@ class Reindexer:
         embedder: Embedder,
         indexes: Indexes,
         models: ModelService,
+        before_switch: BeforeSwitch,
         settings: UpsertionSettings,
         store_settings: VectorStoreSettings,
     ) -> None:
@@ -87,6 +88,7 @@ class Reindexer:
         self._settings = settings
         self._indexes = indexes
         self._models = models
+        self._before_switch = before_switch
         self._seen_within = store_settings.seen_within
 
     async def estimate(self, collection: Collection) -> Estimate:
@@ -147,6 +149,7 @@ class Reindexer:
         kept = await self._catalog.serving(collection, version, encoder)
         if encoder is None or kept is None:
             return None
+        await self._before_switch(kept)
         await self._catalog.switch_index(
             collection, index_version=kept.index_version, model_version=version, task_id=run.task_id
         )
@@ -264,11 +267,11 @@ class Reindexer:
 
     async def _switch(self, run: Run, collection: Collection, index: IndexVersion) -> None:
         """Move the pointer, and wait until every process has seen it."""
+        version = await self._served_then(run, collection, index)
+        will_be = replace(_on(collection, index), encoder=index.encoder)
+        await self._before_switch(replace(will_be, model_version=version or collection.model_version))
         await self._catalog.switch_index(
-            collection,
-            index_version=index.version,
-            model_version=await self._served_then(run, collection, index),
-            task_id=run.task_id,
+            collection, index_version=index.version, model_version=version, task_id=run.task_id
         )
         await self._be_seen()
 

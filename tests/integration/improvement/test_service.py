@@ -1,16 +1,18 @@
 """What people choose moves what the next search shows, within its bounds, and can be undone."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from embedding_studio.improvement import Backlog, Directions, ImprovementService
-from embedding_studio.inference import EmbeddingService, Encoders
+from embedding_studio.inference import EmbeddingService, Encoders, NewEncoder, ServedModel
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.sdk import ClickMemory
+from integration.inference.models import register
 from studio import Studio
 
 from .conftest import FAR, ITEMS, NEAR, QUERY, Shop
@@ -276,6 +278,43 @@ async def test_encoders_are_read_before_the_first_click(studio: Studio, any_name
     await improvement.warm()
     assert encoder in encoders._encoders._models
     encoders.close()
+    await studio.client.delete(f"/api/v1/collections/{any_name}")
+
+
+async def test_a_deployment_of_another_encoder_finds_what_the_one_before_had_learned(
+    studio: Studio, any_name: str, encoders: Path, tmp_path: Path
+) -> None:
+    """The same weights under another name: the memory must have the same say at once, and again after a rollback."""
+    await studio.create(any_name)
+    await studio.add(any_name, [{"id": str(n), "payload": {"title": f"oak table {n}"}} for n in range(9)])
+    shop = Shop(studio, any_name)
+    collection = await studio.container.collections.current(any_name)
+    assert collection.encoder
+    for name in ("model.onnx", "tokenizer.json", "canaries.json", "encoder.json"):
+        (tmp_path / name).write_bytes((encoders / collection.encoder.key / name).read_bytes())
+    start = ServedModel(collection.encoder, collection.encoder)
+    new: dict[str, Any] = {"track": "query_encoder", "adapter": None, "start": start}
+    version = (await register(studio, collection, encoder=NewEncoder(tmp_path, of_items=False), **new)).version
+
+    async def memory_of(query: str, item: str) -> float:
+        found = await shop.search({"text": query}, mode="vector", explain=True, user_id="ann", limit=9)
+        return next(float(one["explanation"]["memory"]) for one in found["results"] if one["id"] == item)
+
+    async def move(url: str) -> None:
+        answer = await studio.client.post(f"/api/v1/collections/{any_name}/{url}")
+        assert (await studio.work(answer.json()["task_id"]))["state"] == "succeeded"
+
+    await shop.teach("7", user="ann", query={"text": "oak table"})
+    assert (taught := await memory_of("oak table", "7")) > 0
+    await move(f"models/{version}/deploy")
+    assert await memory_of("oak table", "7") == pytest.approx(taught, abs=1e-4)
+    await studio.container.improvement.warm()
+    await shop.teach("3", user="ann", query={"text": "a kitchen"})
+    assert (meanwhile := await memory_of("a kitchen", "3")) > 0
+    await move("rollback")
+    assert await memory_of("oak table", "7") == pytest.approx(taught, abs=1e-4)
+    await studio.container.improvement.warm()
+    assert await memory_of("a kitchen", "3") == pytest.approx(meanwhile, abs=1e-4)
     await studio.client.delete(f"/api/v1/collections/{any_name}")
 
 
