@@ -198,3 +198,33 @@ async def test_an_experiment_waits_while_another_index_is_built(
     assert (await studio.work(task_id))["state"] == "succeeded"
     await advance(studio)
     assert (await look(studio, shop, made["id"]))["state"] == "running"
+
+
+async def test_two_arms_with_indexes_of_their_own_are_built_one_after_the_other(
+    studio: Studio, shop: Collection, begin: Begin, train: Train
+) -> None:
+    versions = [await train(), await train()]
+    made = await begin(control={"model_version": versions[0]}, treatment={"model_version": versions[1]})
+    tasks = [made["build_task_id"]]
+    await studio.work(tasks[0])
+    await advance(studio)
+    tasks.append((await look(studio, shop, made["id"]))["build_task_id"])
+    assert len(set(tasks)) == 2
+    await studio.work(tasks[1])
+    await advance(studio)
+    assert (await look(studio, shop, made["id"]))["state"] == "running"
+    found = await arms(studio, shop)
+    served = {name: (one["model_version"], one["index_version"]) for name, one in found.items()}
+    assert served == {"control": (versions[0], 2), "treatment": (versions[1], 3)}
+
+
+async def test_an_attempt_that_died_after_the_index_was_kept_is_done(
+    studio: Studio, shop: Collection, begin: Begin, train: Train
+) -> None:
+    made = await begin(treatment={"model_version": await train()})
+    await studio.work(made["build_task_id"])
+    again = {"state": "pending", "result": None, "finished_at": None}
+    await studio.container.database["tasks"].update_one({"_id": made["build_task_id"]}, {"$set": again})
+    task = await studio.work(made["build_task_id"])
+    assert (task["state"], task["result"]["index_version"]) == ("succeeded", 2)
+    assert await indexes(studio, shop) == {1: "active", 2: "retired"}
