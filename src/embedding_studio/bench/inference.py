@@ -67,10 +67,10 @@ def bench_inference(data_dir: Path, *, triton: Path | None, say: Callable[[str],
         triton: A virtual environment with a Triton; None: that is left out.
         say: Tells the person what happens.
     """
-    from embedding_studio.inference.actors import export_missing  # noqa: PLC0415  # torch, for the export alone
+    from embedding_studio.ml.export import export_encoder  # noqa: PLC0415  # torch, for the export alone
 
     folder, source = data_dir.resolve(), SentenceEncoder().build()
-    export_missing([source], folder / "encoders")
+    export_encoder(source.model, folder / "encoders" / source.key)
     figures = machine()
     with Supervisor() as supervisor:
         settings = InferenceSettings(encoders=folder / "encoders", threads=_CORES, cached_queries=0)

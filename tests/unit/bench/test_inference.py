@@ -22,13 +22,14 @@ FOUND = {
 
 def test_the_engines_are_held_against_what_they_run_on() -> None:
     figures = {f"{one.section}.{one.name}": one for one in _asked(FOUND, with_triton=True)}
-    assert {name: (one.measured, one.ok) for name, one in figures.items()} == {
-        "in_process.share_of_bare_1": (0.95, True),
-        "in_process.share_of_unbatched_32": (pytest.approx(1.333, abs=1e-3), False),
-        "triton.share_of_bare_1": (0.5, True),
-        "triton.share_of_batches_32": (pytest.approx(0.778, abs=1e-3), False),
-        "triton.p99_32_asked": (pytest.approx(160), False),
+    assert {name: one.ok for name, one in figures.items()} == {
+        "in_process.share_of_bare_1": True,
+        "in_process.share_of_unbatched_32": False,
+        "triton.share_of_bare_1": True,
+        "triton.share_of_batches_32": False,
+        "triton.p99_32_asked": False,
     }
+    assert [one.measured for one in figures.values()] == pytest.approx([0.95, 600 / 450, 0.5, 700 / 900, 160])
 
 
 def test_without_a_triton_nothing_is_asked_of_it() -> None:
