@@ -29,6 +29,8 @@ def show(verified: VerifiedGate, console: Console) -> None:
     console.print(table)
     for sentence in dict.fromkeys([*verified.reasons, *(one.verdict for one in verified.slices.values())]):
         console.print(f"  {escape(sentence)}", highlight=False)
+    if verified.fidelity:
+        console.print(f"  int8: {verified.fidelity.top10:.1%} of the ten nearest items as in float32", highlight=False)
     if verified.is_verified:
         console.print("[green]The record is what its evidence gives.[/]")
     else:

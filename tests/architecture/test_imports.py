@@ -26,7 +26,7 @@ CONTEXTS = {
     "upsertion",
     "vector_store",
 }
-HEAVY = {"mlflow", "sentence_transformers", "torch", "transformers"}
+HEAVY = {"mlflow", "onnx", "sentence_transformers", "torch", "transformers"}
 
 
 def test_the_import_contracts_hold() -> None:
@@ -100,6 +100,7 @@ ASSEMBLED = {
     "dataset",
     "evaluation",
     "experiment_log",
+    "fidelity",
     "learning",
     "materials",
     "preview",

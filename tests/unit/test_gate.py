@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import embedding_studio.gate
 from embedding_studio.__main__ import app
-from embedding_studio.fine_tuning import GateEvidence, GroupOutcome, VerifiedGate, decide
+from embedding_studio.fine_tuning import Fidelity, GateEvidence, GroupOutcome, VerifiedGate, decide
 
 
 def verified(*differing: str) -> VerifiedGate:
@@ -38,7 +39,13 @@ def test_a_sound_record_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(monkeypatch, verified())
     assert done.exit_code == 0
     assert "promote" in done.stdout
+    assert "int8" not in done.stdout
     assert "is what its evidence gives" in done.stdout
+
+
+def test_what_rounding_lost_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = replace(verified(), fidelity=Fidelity(top10=0.987, queries=64, items=5_000))
+    assert "98.7%" in run(monkeypatch, found).stdout
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])

@@ -4,7 +4,7 @@ from embedding_studio.fine_tuning.bootstrap import Comparison
 from embedding_studio.fine_tuning.click_model import Trials, fit_clicks
 from embedding_studio.fine_tuning.clicks import Click, Page, normalize_query
 from embedding_studio.fine_tuning.curating import CuratingService
-from embedding_studio.fine_tuning.gate import GateEvidence, GateRecord, GroupOutcome, decide
+from embedding_studio.fine_tuning.gate import Fidelity, GateEvidence, GateRecord, GroupOutcome, decide
 from embedding_studio.fine_tuning.judgments import judge
 from embedding_studio.fine_tuning.models import Curated
 from embedding_studio.fine_tuning.repository import CuratedRepository
@@ -18,6 +18,7 @@ __all__ = [
     "Curated",
     "CuratedRepository",
     "CuratingService",
+    "Fidelity",
     "FineTuningRequest",
     "FineTuningService",
     "FineTuningSettings",

@@ -21,6 +21,7 @@ from embedding_studio.fine_tuning.evaluation import (
     outcomes_on_new_items,
 )
 from embedding_studio.fine_tuning.experiment_log import ExperimentLog
+from embedding_studio.fine_tuning.fidelity import FidelityMeter
 from embedding_studio.fine_tuning.gate import GateEvidence, GateRecord, decide
 from embedding_studio.fine_tuning.jobs import FINE_TUNE
 from embedding_studio.fine_tuning.learning import Learned, Learner
@@ -58,12 +59,14 @@ class Judge:
         embeddings: EmbeddingService,
         evaluator: Evaluator,
         previewer: Previewer,
+        fidelity: FidelityMeter,
         threads: int,
     ) -> None:
         self._items = items
         self._embeddings = embeddings
         self._evaluator = evaluator
         self._previewer = previewer
+        self._fidelity = fidelity
         self._threads = threads
 
     async def judge(
@@ -98,6 +101,7 @@ class Judge:
             items_identical=None if of_items else await witnesses.are_unchanged(self._items, collection),
             data_hash=dataset.judgments.content_hash,
             replay=await self._evaluator.replay(collection, gain_of, before, after, since=since, until=until),
+            fidelity=await self._fidelity.measure(materials, candidate),
         )
 
     async def _rankings(
@@ -286,6 +290,7 @@ def _result(
         "metrics": msgspec.to_builtins(record.metrics),
         "gate": {"decision": record.decision, "reasons": list(record.reasons), "groups": record.groups},
         "replay": msgspec.to_builtins(record.replay),
+        "fidelity": msgspec.to_builtins(record.evidence.fidelity),
         "tried": [trial.as_dict() for trial in learned.trials],
         "device": learned.candidate.device,
         "examples_per_second": learned.candidate.examples_per_second,

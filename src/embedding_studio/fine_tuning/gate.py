@@ -6,7 +6,8 @@ A model is promoted only if
     percentile interval makes too much, as k changes all point up with probability 2^-k by chance;
 (b) no guard slice failed, see `guard_slices`;
 (c) there are at least 200 groups;
-(d) the exported model encodes its canaries within 1e-3;
+(d) the exported model encodes its canaries within 1e-3; a quantised one finds 98 of 100 of the ten nearest items that
+    its twin in float32 finds;
 (e) the item vectors are bit-identical, where the track leaves them alone.
 
 A breach of (c), or too few changes in (a), is `not_enough_evidence`; any other is a `reject`.
@@ -25,7 +26,7 @@ from embedding_studio.fine_tuning.guard_slices import SliceResult, slice_results
 from embedding_studio.fine_tuning.replay import GroupReplay, ReplayEstimate, estimate_replay
 from embedding_studio.kernel.errors import InvalidError
 
-__all__ = ["Decision", "GateEvidence", "GateRecord", "GroupOutcome", "decide", "verify"]
+__all__ = ["Decision", "Fidelity", "GateEvidence", "GateRecord", "GroupOutcome", "decide", "verify"]
 
 Decision = Literal["promote", "reject", "not_enough_evidence"]
 DECIDING_METRIC = "ndcg@10"
@@ -33,6 +34,7 @@ CURATED = "curated"
 MIN_GROUPS = 200
 MIN_CHANGED_GROUPS = 10
 CANARY_TOLERANCE = 1e-3
+LEAST_OVERLAP = 0.98
 RESAMPLES = 4_000
 _ROUNDING = 1e-9
 
@@ -53,6 +55,21 @@ class GroupOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How near a quantised encoder is to the one in float32 that it was made of.
+
+    Attributes:
+        top10: Share, 0 to 1, of the ten items nearest to a query that both find; the mean of the queries.
+        queries: Asked.
+        items: That competed.
+    """
+
+    top10: float
+    queries: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateEvidence:
     """All that a decision rests on.
 
@@ -66,6 +83,7 @@ class GateEvidence:
             of such items only. Of the metrics, nDCG@10 is read.
         curated: Outcomes of the guard slice of the curated set, likewise: queries judged by what editors decided.
         replay: The logged sessions of the groups, put in both orders; no rule reads them.
+        fidelity: Of a quantised encoder; None where nothing is quantised.
     """
 
     outcomes: tuple[GroupOutcome, ...]
@@ -76,6 +94,7 @@ class GateEvidence:
     slices_of_items: Mapping[str, tuple[GroupOutcome, ...]] = field(default_factory=dict)
     curated: tuple[GroupOutcome, ...] = ()
     replay: tuple[GroupReplay, ...] = ()
+    fidelity: Fidelity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,9 +246,19 @@ def _wrong_facts(evidence: GateEvidence) -> list[str]:
     wrong = []
     if not evidence.canary_difference <= CANARY_TOLERANCE:
         wrong.append(f"the exported model's canaries differ by {evidence.canary_difference:.1e}")
+    if evidence.fidelity and not evidence.fidelity.top10 >= LEAST_OVERLAP:
+        wrong.append(_unlike(evidence.fidelity))
     if evidence.items_identical is False:
         wrong.append("the item vectors are not bit-identical")
     return wrong
+
+
+def _unlike(fidelity: Fidelity) -> str:
+    return (
+        f"of the ten nearest items the int8 encoder finds {fidelity.top10:.1%} of what its twin in float32 finds"
+        f" ({fidelity.queries} queries, {fidelity.items} items), and {LEAST_OVERLAP:.0%} are needed:"
+        " train with `precision` fp32"
+    )
 
 
 def _no_gain(gain: Comparison) -> list[str]:

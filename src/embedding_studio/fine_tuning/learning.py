@@ -18,6 +18,7 @@ from embedding_studio.fine_tuning.search import halve, proposals
 from embedding_studio.fine_tuning.tracks import ORDER, OneTrack, Track, cheapest_unbeaten
 from embedding_studio.fine_tuning.training import AdapterTrainer, Candidate, EncoderTrainer, Step
 from embedding_studio.inference import ModelService
+from embedding_studio.ml.job import TWIN
 from embedding_studio.sdk import LearningRecipe
 
 __all__ = ["Learned", "Learner", "Trial"]
@@ -215,7 +216,7 @@ def _name(track: OneTrack, config: Mapping[str, Any], share: float) -> str:
 
 def _prune(folder: Path) -> None:
     """Of a training that is not the last of its settings only the figures are needed."""
-    for name in ("model", "checkpoints", "choice"):
+    for name in ("model", TWIN, "checkpoints", "choice"):
         shutil.rmtree(folder / "run" / name, ignore_errors=True)
 
 

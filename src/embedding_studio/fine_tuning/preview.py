@@ -18,9 +18,26 @@ from embedding_studio.search import Order, SearchService
 from embedding_studio.upsertion import PreparedItem, parts_of
 from embedding_studio.vector_store import Collection, CollectionService, Hit, ItemStore, Vector
 
-__all__ = ["Preview", "Previewer"]
+__all__ = ["Preview", "Previewer", "distances"]
 
 Floats = NDArray[np.float32]
+
+
+def distances(vectors: Floats, query: Floats, metric: Metric) -> Floats:
+    """How far each vector is from a query, as the database has it: a smaller number is better.
+
+    Args:
+        vectors: Float32 (vectors, dimensions).
+        query: Float32 (dimensions,).
+        metric: What is compared.
+    """
+    if metric == "euclidean":
+        return np.asarray(np.linalg.norm(vectors - query, axis=1), np.float32)
+    products = vectors @ query
+    if metric == "dot":
+        return np.asarray(-products, np.float32)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(query)
+    return np.asarray(1 - products / lengths, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,26 +69,16 @@ class Preview:
 
     def near(self, query: Floats) -> list[Hit]:
         """All items with their best parts, by distance, then id."""
-        distances = self._distances(query)
-        owners = np.repeat(np.arange(len(self.items)), np.diff([*self.firsts, len(distances)]))
-        best = np.lexsort((distances, owners))[self.firsts]
+        far = distances(self.vectors, query, self.metric)
+        owners = np.repeat(np.arange(len(self.items)), np.diff([*self.firsts, len(far)]))
+        best = np.lexsort((far, owners))[self.firsts]
         hits = [
             Hit(item, part - first, distance, self.payloads[item])
             for item, part, first, distance in zip(
-                self.items, best.tolist(), self.firsts.tolist(), distances[best].tolist(), strict=True
+                self.items, best.tolist(), self.firsts.tolist(), far[best].tolist(), strict=True
             )
         ]
         return sorted(hits, key=lambda hit: (hit.distance, hit.item_id))
-
-    def _distances(self, query: Floats) -> Floats:
-        """As the database has them: a smaller one is better."""
-        if self.metric == "euclidean":
-            return np.asarray(np.linalg.norm(self.vectors - query, axis=1), np.float32)
-        products = self.vectors @ query
-        if self.metric == "dot":
-            return np.asarray(-products, np.float32)
-        lengths = np.linalg.norm(self.vectors, axis=1) * np.linalg.norm(query)
-        return np.asarray(1 - products / lengths, np.float32)
 
 
 class Previewer:

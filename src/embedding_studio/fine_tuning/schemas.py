@@ -12,6 +12,7 @@ from embedding_studio.fine_tuning.models import Curated
 from embedding_studio.fine_tuning.search import MOST_CONFIGURATIONS
 from embedding_studio.fine_tuning.service import FineTuningRequest
 from embedding_studio.fine_tuning.tracks import Track
+from embedding_studio.kernel.encoder import Precision
 from embedding_studio.kernel.errors import FieldError, InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 
@@ -76,6 +77,7 @@ class EncoderParams(AutoParams, forbid_unknown_fields=True, omit_defaults=True):
     lora_rank: _Rank = None
     patience: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     evaluations: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    precision: Precision | None = None
 
 
 _PARAMS: Mapping[Track, type[AutoParams]] = {

@@ -16,7 +16,7 @@ from embedding_studio.fine_tuning.materials import Materials, MaterialsReader
 from embedding_studio.fine_tuning.tracks import EncoderTrack, OneTrack
 from embedding_studio.inference import ModelService, NewEncoder, QueryAdapter
 from embedding_studio.ml.adapter import AdapterConfig, AdapterData, train_adapter
-from embedding_studio.ml.job import LEARNING_RATES, EncoderConfig, EncoderData, EncoderJob
+from embedding_studio.ml.job import LEARNING_RATES, TWIN, EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.ranking import ndcg_by_query
 from embedding_studio.sdk import LearningRecipe
 
@@ -53,6 +53,7 @@ class Candidate:
         canary_difference: Largest difference of a number between what is served and what was trained.
         adapter: Read back from its bytes; None if there is none.
         encoder: The encoder that was trained; None if there is none.
+        twin: Folder of the same in float32 where the encoder is quantised; None where it is not.
         seconds: That training took.
         examples_per_second: Training pairs; None where an epoch is a matter of milliseconds.
         device: Where it was trained.
@@ -67,6 +68,7 @@ class Candidate:
     canary_difference: float
     adapter: QueryAdapter | None = None
     encoder: NewEncoder | None = None
+    twin: Path | None = None
     seconds: float = 0.0
     examples_per_second: float | None = None
     device: str = "cpu"
@@ -186,6 +188,7 @@ class EncoderTrainer:
             canary_difference=result.canary_difference,
             adapter=adapter,
             encoder=NewEncoder(folder / "run" / "model", of_items=track == "both_encoders"),
+            twin=folder / "run" / TWIN if config.precision == "int8" else None,
             seconds=time.monotonic() - started,
             examples_per_second=result.examples_per_second,
             device=result.device,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from embedding_studio.fine_tuning.bootstrap import Comparison
-from embedding_studio.fine_tuning.gate import Decision, GateRecord, verify
+from embedding_studio.fine_tuning.gate import Decision, Fidelity, GateRecord, verify
 from embedding_studio.fine_tuning.guard_slices import SliceResult
 from embedding_studio.fine_tuning.replay import ReplayEstimate
 from embedding_studio.inference import ModelService
@@ -36,6 +36,7 @@ class VerifiedGate:
     metrics: Mapping[str, Comparison]
     slices: Mapping[str, SliceResult]
     replay: ReplayEstimate
+    fidelity: Fidelity | None = None
     resamples: int
     seed: int
     data_hash: str
@@ -73,6 +74,7 @@ class GateVerifier:
             metrics=record.metrics,
             slices=record.slices,
             replay=record.replay,
+            fidelity=record.evidence.fidelity,
             resamples=record.resamples,
             seed=record.seed,
             data_hash=record.evidence.data_hash,

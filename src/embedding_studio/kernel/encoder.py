@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-__all__ = ["CrossEncoderDescription", "EncoderDescription", "TextKind"]
+__all__ = ["CrossEncoderDescription", "EncoderDescription", "Precision", "TextKind"]
 
 TextKind = Literal["query", "item"]
+Precision = Literal["fp32", "int8"]
 
 
 class _JsonFile:
@@ -40,6 +41,7 @@ class EncoderDescription(_JsonFile):
         graph_sha256: Of the `model.onnx` beside the description.
         image_size: Side in pixels of the images that the encoder takes; None if it takes texts alone.
         image_graph_sha256: Of the `image.onnx` beside the description; None if there is none.
+        precision: Of the weights, and of the products with them.
     """
 
     source: str
@@ -53,6 +55,7 @@ class EncoderDescription(_JsonFile):
     graph_sha256: str
     image_size: int | None = None
     image_graph_sha256: str | None = None
+    precision: Precision = "fp32"
 
     def prompt(self, kind: TextKind) -> str:
         """The text put before a text of this kind."""

@@ -23,14 +23,15 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from transformers.utils import logging
 
 from embedding_studio.ml.choice import Choice, encode_canaries
-from embedding_studio.ml.job import EncoderData, EncoderJob, EncoderResult, Point
+from embedding_studio.ml.job import TWIN, EncoderData, EncoderJob, EncoderResult, Point
 from embedding_studio.ml.objectives import build_objective
 from embedding_studio.ml.pair_loss import PairLoss
 from embedding_studio.ml.pairs import Pairs
+from embedding_studio.ml.quantise import quantise
 from embedding_studio.ml.ranking import ndcg_by_query
 from embedding_studio.ml.samplers import sampler_of
 from embedding_studio.ml.teacher import teach
-from embedding_studio.ml.towers import begin, merge, write
+from embedding_studio.ml.towers import WEIGHTS, begin, merge, write
 
 __all__ = ["Pace", "Progress", "train_encoder"]
 
@@ -44,7 +45,7 @@ Progress = Callable[[int, int, Point | None], None]
 
 
 def train_encoder(folder: Path, job: EncoderJob, data: EncoderData, progress: Progress) -> EncoderResult:
-    """Train, take the best point, and write the encoder into `model` of the folder.
+    """Train, take the best point, and write the encoder into `model` of the folder; that of int8 beside its twin.
 
     A training that was cut short goes on from its last whole checkpoint. The same job gives the same numbers on the
     same machine, whether it was cut short or not.
@@ -320,9 +321,17 @@ def _publish(folder: Path, model: SentenceTransformer, job: EncoderJob, choice: 
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     write(model, job, draft)
+    if job.config.precision == "int8":
+        _keep_twin(draft, folder / TWIN)
+        quantise(draft)
     shutil.rmtree(folder / "model", ignore_errors=True)
     draft.rename(folder / "model")
     return float(np.abs(encode_canaries(model) - before).max())
+
+
+def _keep_twin(export: Path, twin: Path) -> None:
+    shutil.rmtree(twin, ignore_errors=True)
+    shutil.copytree(export, twin, ignore=shutil.ignore_patterns(WEIGHTS))
 
 
 def _encode(model: SentenceTransformer, texts: list[str], prompt: str) -> Floats:

@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
+from embedding_studio.kernel.encoder import Precision
 from embedding_studio.ml.pairs import Pairs
 
 __all__ = [
     "LEARNING_RATES",
+    "TWIN",
     "EncoderConfig",
     "EncoderData",
     "EncoderJob",
@@ -41,6 +43,10 @@ times as far as 2e-5 and gained no more: +.002 and +.004.
 """
 
 
+TWIN = "twin"
+"""The folder beside `model` that holds the encoder in float32 of which an int8 one was made."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
     """How to train an encoder.
@@ -59,6 +65,7 @@ class EncoderConfig:
         threads: Cores used.
         seconds: After which training stops and the best point so far is taken.
         memory: Bytes that the process may hold; past them it gives up.
+        precision: Of what serves; training goes on in float32 whatever it is.
     """
 
     epochs: int = 3
@@ -73,6 +80,7 @@ class EncoderConfig:
     threads: int = 1
     seconds: float = 3600.0
     memory: int = 16 * 2**30
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ from embedding_studio.ml.export import write_encoder
 from embedding_studio.ml.job import EncoderData, EncoderJob
 from embedding_studio.ml.sources import load_model
 
-__all__ = ["begin", "merge", "write"]
+__all__ = ["WEIGHTS", "begin", "merge", "write"]
 
 WEIGHTS = "torch"
+"""The folder beside what serves."""
 
 
 def begin(job: EncoderJob, data: EncoderData) -> SentenceTransformer:

@@ -39,6 +39,7 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
     from embedding_studio.fine_tuning.child import TrainingProcess
     from embedding_studio.fine_tuning.dataset import DatasetReader
     from embedding_studio.fine_tuning.evaluation import Evaluator
+    from embedding_studio.fine_tuning.fidelity import FidelityMeter
     from embedding_studio.fine_tuning.learning import Learner
     from embedding_studio.fine_tuning.materials import MaterialsReader
     from embedding_studio.fine_tuning.preview import Previewer
@@ -83,6 +84,9 @@ def _finetune(container: Container) -> Mapping[Job, Handler]:
                     collections=container.collections,
                     threads=threads,
                     sample=settings.recall_items,
+                ),
+                fidelity=FidelityMeter(
+                    items=container.items, reader=reader, threads=threads, sample=settings.recall_items
                 ),
                 threads=threads,
             ),

@@ -17,6 +17,7 @@ import pytest
 from embedding_studio.fine_tuning.child import Hear, TrainingProcess
 from embedding_studio.inference import OtherEncoderError
 from embedding_studio.inference.actors import export_missing
+from embedding_studio.kernel.encoder import EncoderDescription
 from embedding_studio.ml.encoder_training import train_encoder
 from embedding_studio.ml.job import EncoderJob, read_job
 from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder
@@ -172,6 +173,27 @@ async def test_a_query_encoder_serves_without_a_new_index(studio: Studio, shop: 
     assert await embed(studio, shop, "query", version) != await embed(studio, shop, "query", 1)
     assert (await roll_back(studio, shop))["state"] == "succeeded"
     assert await found(studio, shop) == before
+
+
+@pytest.mark.parametrize("track", ["query_encoder", "both_encoders"])
+async def test_an_encoder_in_int8_is_compared_with_its_twin_and_serves(studio: Studio, shop: str, track: str) -> None:
+    result = await fine_tune(studio, shop, track, params={**SHORT, "precision": "int8"})
+    version, fidelity = result["model_version"], result["fidelity"]
+    assert fidelity["items"] == 32
+    assert 0 < fidelity["queries"] <= 24
+    assert fidelity["top10"] > 0.9
+    refused = [reason for reason in result["gate"]["reasons"] if "int8" in reason]
+    assert bool(refused) == (fidelity["top10"] < 0.98)
+    verified = (await studio.client.get(f"/api/v1/collections/{shop}/models/{version}/gate")).json()
+    assert (verified["fidelity"], verified["differing"]) == (fidelity, [])
+
+    assert (await deploy(studio, shop, version))["state"] == "succeeded"
+    assert (await found(studio, shop))[0] == version
+    settings = studio.container.settings
+    collection = await studio.container.collections.current(shop)
+    stored = settings.objects / "models" / str(collection.id) / str(version)
+    assert EncoderDescription.read(stored / "encoder.json").precision == "int8"
+    assert not [path for path in (*stored.rglob("*"), *settings.fine_tuning.work.rglob("*")) if path.name == "twin"]
 
 
 async def test_both_encoders_serve_with_their_index_from_the_same_moment(

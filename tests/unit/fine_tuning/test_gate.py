@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedding_studio.fine_tuning.gate import GateEvidence, GateRecord, GroupOutcome, decide, verify
+from embedding_studio.fine_tuning.gate import Fidelity, GateEvidence, GateRecord, GroupOutcome, decide, verify
 from embedding_studio.fine_tuning.replay import Placed, ReplayedSession, ReplayEstimate, replay_group
 from embedding_studio.kernel.errors import InvalidError
 
@@ -196,6 +196,27 @@ def test_canaries_that_differ_are_rejected(difference: float) -> None:
     assert "canaries" in record.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("top10", "decision"), [(1.0, "promote"), (0.98, "promote"), (0.9799, "reject"), (float("nan"), "reject")]
+)
+def test_an_encoder_in_int8_finds_what_its_twin_finds_or_is_rejected(top10: float, decision: str) -> None:
+    record = decide(replace(good(), fidelity=Fidelity(top10=top10, queries=64, items=5_000)), seed=0)
+    assert record.decision == decision
+    told = [reason for reason in record.reasons if "int8" in reason]
+    assert bool(told) == (decision == "reject")
+    assert all("64 queries" in reason and "98%" in reason and "fp32" in reason for reason in told)
+
+
+def test_a_forged_overlap_is_noticed() -> None:
+    near, far = (Fidelity(top10=top10, queries=64, items=5_000) for top10 in (0.99, 0.9))
+    record = decide(replace(good(), fidelity=near), seed=7)
+    stored = GateRecord.from_dict(json.loads(json.dumps(record.as_dict())))
+    assert stored == record
+    assert verify(stored) == ()
+    forged = replace(stored, evidence=replace(stored.evidence, fidelity=far))
+    assert verify(forged) == ("decision", "reasons")
+
+
 def test_changed_item_vectors_are_rejected_where_the_track_leaves_them_alone() -> None:
     assert decide(replace(good(), items_identical=False), seed=0).decision == "reject"
     assert promoted(decide(replace(good(), items_identical=None), seed=0))
@@ -249,9 +270,10 @@ def test_a_replay_is_reported_and_decides_nothing() -> None:
     assert verify(replace(stored, replay=ReplayEstimate())) == ("replay",)
 
 
-def test_a_record_from_before_replays_and_the_curated_set_is_verified() -> None:
+def test_a_record_from_before_replays_the_curated_set_and_int8_is_verified() -> None:
     content = decide(good(), seed=7).as_dict()
     del content["replay"], content["evidence"]["replay"], content["evidence"]["curated"]
+    del content["evidence"]["fidelity"]
     assert verify(GateRecord.from_dict(content)) == ()
 
 

@@ -15,6 +15,8 @@ from embedding_studio.kernel.errors import InvalidError
         ("query_adapter", {"rank": 8, "search": 12}),
         ("query_encoder", {"lora_rank": 8, "epochs": 2}),
         ("both_encoders", {"batch_size": 64, "patience": 2}),
+        ("query_encoder", {"precision": "int8"}),
+        ("both_encoders", {"precision": "fp32"}),
     ],
 )
 def test_each_track_has_settings_of_its_own(track: Any, params: dict[str, Any]) -> None:
@@ -30,6 +32,9 @@ def test_each_track_has_settings_of_its_own(track: Any, params: dict[str, Any]) 
         ("query_adapter", {"search": 13}, "params.search"),
         ("query_encoder", {"epochs": "many"}, "params.epochs"),
         ("both_encoders", {"seconds": 0}, "params.seconds"),
+        ("both_encoders", {"precision": "int4"}, "params.precision"),
+        ("query_adapter", {"precision": "int8"}, "params.precision"),
+        ("auto", {"precision": "int8"}, "params.precision"),
     ],
 )
 def test_other_settings_are_refused_by_name(track: Any, params: dict[str, Any], field: str) -> None:
