@@ -74,8 +74,8 @@ class ModelKeeper:
         for source in needed:
             try:
                 await self._encoders.make_ready(source)
-            except (UnavailableError, InvalidError) as error:
-                logger.warning("Triton lacks the encoder %s: %s", source.model, error.detail)
+            except (UnavailableError, InvalidError, OSError) as error:  # a full disk spares the others
+                logger.warning("Triton lacks the encoder %s: %s", source.model, error)
         await self._retire_all_but({source.key for source in needed})
 
     async def _needed(self) -> list[EncoderSource]:
