@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import uvloop
 
 from embedding_studio.bench.figures import Figure, at_least, at_most, seen
 from embedding_studio.bench.sections import machine
@@ -73,16 +74,20 @@ def bench_inference(data_dir: Path, *, triton: Path | None, say: Callable[[str],
     export_encoder(source.model, folder / "encoders" / source.key)
     figures = machine()
     with Supervisor() as supervisor:
-        settings = InferenceSettings(encoders=folder / "encoders", threads=_CORES, cached_queries=0)
+        settings = InferenceSettings(encoders=folder / "encoders", threads=_CORES, spinning=True, cached_queries=0)
         url = None
         if triton:
             say("Starting Triton")
             server = start_triton(supervisor, folder, environment=triton, repository=folder / "models")
             url = server.url_when_ready()
             settings.triton = TritonSettings(
-                url=url, repository=folder / "models", backend="python", manages=True, model_threads=_CORES
+                url=url,
+                repository=folder / "models",
+                backend="python",
+                manages=True,
+                model_threads=_CORES,
             )
-        found = asyncio.run(_measure(settings, source, say, with_triton=triton is not None))
+        found = uvloop.run(_measure(settings, source, say, with_triton=triton is not None))
     return [*figures, *_rates(found), *_asked(found, with_triton=triton is not None)]
 
 

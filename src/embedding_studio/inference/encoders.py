@@ -227,7 +227,7 @@ class Encoders:
         return _Served(texts, engine, self._batcher(engine, at_once=self._settings.triton.at_once))
 
     def _in_process(self, folder: Path) -> InProcess:
-        encoder = OnnxEncoder.load(folder, threads=self._settings.threads)
+        encoder = OnnxEncoder.load(folder, threads=self._settings.threads, spinning=self._settings.spinning)
         return InProcess(encoder, interactive=self._interactive, bulk=self._bulk)
 
     def _batcher(self, engine: Engine, *, at_once: int) -> Batcher[Tokens]:

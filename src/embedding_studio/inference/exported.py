@@ -59,14 +59,13 @@ def open_tokenizer(folder: Path, description: EncoderDescription | CrossEncoderD
     return tokenizer
 
 
-def open_session(graph: Path, sha256: str, *, threads: int) -> ort.InferenceSession:
-    """A session of the graph that uses so many cores."""
+def open_session(graph: Path, sha256: str, *, threads: int, spinning: bool = False) -> ort.InferenceSession:
+    """A session of the graph that uses so many cores; `spinning` as in the settings."""
     check_hash(graph, sha256)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that wait by spinning would take the cores from PostgreSQL between two searches.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

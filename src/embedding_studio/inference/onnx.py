@@ -43,12 +43,13 @@ class OnnxEncoder:
         self._image_session = image_session
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int) -> "OnnxEncoder":
+    def load(cls, folder: Path, *, threads: int, spinning: bool = False) -> "OnnxEncoder":
         """Load the export in `folder` and encode its canaries.
 
         Args:
             folder: What `ml.export.export_encoder` or `ml.clip.export_clip` wrote.
             threads: Cores that one call may use.
+            spinning: Whether they wait by spinning, which is faster where nothing else wants them.
 
         Raises:
             UnavailableError: A file is not there (yet).
@@ -56,7 +57,7 @@ class OnnxEncoder:
         """
         texts = TextReader.load(folder)
         description = texts.description
-        session = open_session(folder / "model.onnx", description.graph_sha256, threads=threads)
+        session = open_session(folder / "model.onnx", description.graph_sha256, threads=threads, spinning=spinning)
         encoder = cls(texts, session, _image_session(folder, description, threads))
         encoder.check(*read_canaries(folder, text_canaries))
         if description.image_graph_sha256:

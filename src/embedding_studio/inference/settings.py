@@ -41,6 +41,10 @@ class InferenceSettings(BaseModel):
     triton: TritonSettings = Field(default_factory=TritonSettings)
     encoders: Path = Field(default=Path("data/encoders"), description="folder of exported encoders")
     threads: int = Field(default=1, ge=1, le=64, description="cores that a search's text may use")
+    spinning: bool = Field(
+        default=False,
+        description="threads wait by spinning: faster alone, but between two searches they take cores from PostgreSQL",
+    )
     bulk_threads: int = Field(
         default=2, ge=1, le=64, description="cores that a worker's batch, training or a cross-encoder may use"
     )
