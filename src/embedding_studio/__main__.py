@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from typer.core import TyperGroup
 from embedding_studio.infra.log import configure_logging
 from embedding_studio.kernel.errors import StudioError
 from embedding_studio.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from embedding_studio.bench.figures import Figure
 
 __all__ = ["app", "main"]
 
@@ -420,16 +424,13 @@ def bench_search(
 
     Example: embedding-studio bench search --only vectors --only rivals --json
     """
-    from embedding_studio.bench.search import Sizes, report, rows
+    from embedding_studio.bench.search import Sizes
     from embedding_studio.bench.search import bench_search as run
 
     configure_logging(level="warning")
     sizes = Sizes(items, million, films)
     figures = run(data_dir, only=only or (), sets=data_dir_sets, sizes=sizes, say=_whisper)
-    if as_json:
-        console.print_json(json.dumps(report(figures)))
-    else:
-        _print(rows(figures), as_json=False)
+    _report(figures, as_json=as_json)
 
 
 @bench.command("learning")
@@ -447,14 +448,10 @@ def bench_learning(
     Example: embedding-studio bench learning --only scifact --json --plot learning.svg
     """
     from embedding_studio.bench.learning import bench_learning as run
-    from embedding_studio.bench.learning import report, rows
 
     configure_logging(level="warning")
     figures = run(data_dir, only=only or (), sets=data_dir_sets, plot=plot, say=_whisper)
-    if as_json:
-        console.print_json(json.dumps(report(figures)))
-    else:
-        _print(rows(figures), as_json=False)
+    _report(figures, as_json=as_json)
 
 
 @bench.command("experiments")
@@ -471,15 +468,11 @@ def bench_experiments(
 
     Example: embedding-studio bench experiments --json --plot experiments.svg
     """
-    from embedding_studio.bench.experiments import Sizes, report
+    from embedding_studio.bench.experiments import Sizes
     from embedding_studio.bench.experiments import bench_experiments as run
-    from embedding_studio.bench.experiments import rows as as_rows
 
     figures = run(only=only or (), sizes=Sizes(experiments, sessions, _whisper), plot=plot)
-    if as_json:
-        console.print_json(json.dumps(report(figures)))
-    else:
-        _print(as_rows(figures), as_json=False)
+    _report(figures, as_json=as_json)
 
 
 @bench.command("inference")
@@ -495,15 +488,11 @@ def bench_inference(
 
     Example: embedding-studio bench inference --triton .triton --json
     """
-    from embedding_studio.bench.figures import report, rows
     from embedding_studio.bench.inference import bench_inference as run
 
     configure_logging(level="warning")
     figures = run(data_dir, triton=triton, say=_whisper)
-    if as_json:
-        console.print_json(json.dumps(report(figures)))
-    else:
-        _print(rows(figures), as_json=False)
+    _report(figures, as_json=as_json)
 
 
 @bench.command("upsert")
@@ -546,6 +535,16 @@ def bench_bulk(
 
 def _whisper(text: str) -> None:
     Console(stderr=True).print(text)
+
+
+def _report(figures: Sequence["Figure"], *, as_json: bool) -> None:
+    """Print the figures of a bench that has floors."""
+    from embedding_studio.bench.figures import report, rows
+
+    if as_json:
+        console.print_json(json.dumps(report(figures)))
+    else:
+        _print(rows(figures), as_json=False)
 
 
 def _print_figures(figures: dict[str, Any], *, as_json: bool) -> None:

@@ -2,6 +2,6 @@
 
 from embedding_studio.bench.experiments.run import SECTIONS, bench_experiments
 from embedding_studio.bench.experiments.stage import Sizes
-from embedding_studio.bench.figures import Figure, report, rows
+from embedding_studio.bench.figures import Figure, report
 
-__all__ = ["SECTIONS", "Figure", "Sizes", "bench_experiments", "report", "rows"]
+__all__ = ["SECTIONS", "Figure", "Sizes", "bench_experiments", "report"]
