@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from embedding_studio.__main__ import app
+from embedding_studio.cli import app
 from embedding_studio.experiments import size_ab, size_interleaving
 from embedding_studio.kernel.errors import InvalidError
 

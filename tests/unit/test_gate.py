@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import embedding_studio.gate
-from embedding_studio.__main__ import app
+from embedding_studio.cli import app
 from embedding_studio.fine_tuning import Fidelity, GateEvidence, GroupOutcome, VerifiedGate, decide
 
 
