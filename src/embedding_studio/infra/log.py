@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from embedding_studio.infra.redaction import RedactingFilter
+
 __all__ = ["configure_logging"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -19,14 +21,15 @@ class _JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **{key: value for key, value in vars(record).items() if key not in _STANDARD},
         }
-        if record.exc_info:
-            event["exception"] = self.formatException(record.exc_info)
+        if record.exc_text:
+            event["exception"] = record.exc_text
         return json.dumps(event, default=str)
 
 
 def configure_logging(*, level: str = "info", as_json: bool = False) -> None:
-    """Send all logs to standard error at `level`; the libraries' own chatter from warnings up."""
+    """Send all logs to standard error at `level`, without secrets; the libraries' own chatter from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RedactingFilter())
     handler.setFormatter(
         _JsonFormatter() if as_json else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"),
     )
