@@ -37,6 +37,14 @@ class ApiSettings(BaseModel):
     port: int = Field(default=8400, ge=0, le=65535)
     max_body: int = Field(default=64_000_000, ge=1_000, description="bytes of a request's body")
     max_requests: int = Field(default=1_000, ge=1, description="requests at a time; more are answered 503")
+    processes: int = Field(default=1, ge=1, le=64, description="that serve on the one address")
+    drain_delay: float = Field(
+        default=0.0, ge=0, le=300, description="seconds a process that is to stop goes on, so that balancers turn away"
+    )
+    linger: float = Field(
+        default=1.0, ge=0, le=300, description="seconds that idle connections stay, each answer closing one"
+    )
+    drain_within: int = Field(default=10, ge=0, le=600, description="seconds that requests under way get to end")
 
 
 class MlflowSettings(BaseModel):

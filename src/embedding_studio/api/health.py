@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 from litestar import Controller, Response, get
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from embedding_studio.bootstrap import Container, encoder_sources
@@ -45,8 +46,10 @@ class HealthController(Controller):
         return Live()
 
     @get("/ready")
-    async def ready(self, container: NamedDependency[Container]) -> Response[Readiness]:
-        """Ask every server that is needed."""
+    async def ready(self, container: NamedDependency[Container], state: State) -> Response[Readiness]:
+        """Ask every server that is needed; a process that stops is not ready, whatever they say."""
+        if state.get("is_stopping"):
+            return Response(Readiness("unavailable", {"process": "stops"}), status_code=503)
         names = ("postgres", "mongo", "redis")
         answers = await asyncio.gather(
             _check(container.pool.fetchval("SELECT 1")),

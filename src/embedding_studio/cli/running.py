@@ -34,14 +34,19 @@ def up(
 
 
 @commands.command()
-def serve() -> None:
-    """Run the HTTP API against the servers that the settings name.
+def serve(
+    listener: Annotated[
+        int | None,
+        typer.Option(min=3, help="Descriptor of an open socket to serve on, such as 3 of a systemd socket unit."),
+    ] = None,
+) -> None:
+    """Run the HTTP API against the servers that the settings name. SIGHUP replaces its processes, one after the other.
 
-    Example: EMBEDDING_STUDIO_API__PORT=8400 embedding-studio serve
+    Example: EMBEDDING_STUDIO_API__PROCESSES=2 embedding-studio serve
     """
     from embedding_studio.api.server import serve as run
 
-    run(logged_settings())
+    run(logged_settings(), listener=listener)
 
 
 @commands.command()

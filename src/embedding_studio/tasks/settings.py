@@ -12,4 +12,7 @@ class TaskSettings(BaseModel):
     sweep_every: float = Field(default=5.0, gt=0, description="how often lost and orphaned tasks are looked for")
     resend_after: float = Field(default=15.0, gt=0, description="a task waiting this long is sent again")
     retry_delay: float = Field(default=2.0, gt=0, description="before the second attempt; doubles with each")
+    drain: float = Field(
+        default=5.0, ge=0, le=3_600, description="so long a task may go on when its worker is to stop, to finish"
+    )
     wait_limit: float = Field(default=30.0, gt=0, le=60, description="how long a request may wait for its task")

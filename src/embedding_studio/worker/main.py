@@ -4,7 +4,8 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,14 +26,16 @@ logger = logging.getLogger(__name__)
 
 _THREADS = 2
 _POLL = 250  # milliseconds
-_STOP_WITHIN = 8_000  # milliseconds
+_GIVE_BACK_WITHIN = 8_000  # milliseconds
 
 
 def run_worker(settings: Settings, role: str) -> None:
-    """Work until SIGINT or SIGTERM; a task under way is given back for another worker to continue."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    """Work until SIGINT or SIGTERM; a second signal ends the process at once.
+
+    Tasks under way get the settings' time to finish, while no other is begun. What has not finished by then is given
+    back, for another worker to continue.
+    """
+    stop = _stop_signal()
     settings.inference.threads = settings.inference.bulk_threads
     if role == "finetune":  # encoders that nothing serves yet are judged there
         settings.inference.engine = "onnx"
@@ -53,8 +56,35 @@ def run_worker(settings: Settings, role: str) -> None:
         calm_collector()
         logger.info("worker %r is ready", role)
         stop.wait()
-        for worker in workers:
-            worker.stop(timeout=_STOP_WITHIN)
+        _drain(workers, settings.tasks.drain)
+
+
+def _stop_signal() -> threading.Event:
+    """Set by the first signal; the second has its usual effect, which ends the process."""
+    stop = threading.Event()
+
+    def hear(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hear)
+    return stop
+
+
+def _drain(workers: Sequence[dramatiq.Worker], seconds: float) -> None:
+    """Let what is under way finish, begin nothing else, then interrupt what is left."""
+    threads = [thread for worker in workers for thread in worker.workers]
+    for consumer in (consumer for worker in workers for consumer in worker.consumers.values()):
+        consumer.pause()
+    for thread in threads:
+        thread.pause()
+    deadline = time.monotonic() + seconds
+    busy = [thread for thread in threads if not thread.paused_event.wait(max(0.0, deadline - time.monotonic()))]
+    if busy:
+        logger.info("%d tasks are given back: they did not finish in %g s", len(busy), seconds)
+    for worker in workers:  # the first interrupts the tasks of all
+        worker.stop(timeout=_GIVE_BACK_WITHIN)
 
 
 @contextmanager
