@@ -44,7 +44,8 @@ def check_problem(answer: httpx.Response, status: int) -> Json:
     assert answer.headers["content-type"].startswith("application/problem+json")
     assert all(isinstance(problem[name], str) and problem[name] for name in ("type", "title", "detail"))
     assert all(one.keys() == {"field", "message"} and one["message"] for one in problem.get("errors", []))
-    assert problem.keys() <= {"type", "title", "status", "detail", "errors"}
+    assert problem.keys() <= {"type", "title", "status", "detail", "errors", "request_id"}
+    assert problem["request_id"] == answer.headers["x-request-id"]
     assert "Traceback" not in answer.text
     return problem
 

@@ -14,7 +14,7 @@ from litestar.plugins.prometheus import PrometheusController
 from embedding_studio import __version__
 from embedding_studio.api.health import HealthController
 from embedding_studio.api.loopback import local_only
-from embedding_studio.api.metrics import count_requests
+from embedding_studio.api.observing import observed
 from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
@@ -100,11 +100,12 @@ def create_app(settings: Settings) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
-        middleware=[local_only, count_requests],
+        middleware=[local_only],
         openapi_config=OpenAPIConfig(title="Embedding Studio", version=__version__, path="/schema"),
         logging_config=None,
         signature_types=[],
     )
+    app.asgi_handler = observed(app.asgi_handler)
     return app
 
 

@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from embedding_studio.infra.log import fact
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import (
     ConflictError,
@@ -45,6 +46,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     errors: list[dict[str, str]] = []
+    request_id: str | None = None
 
 
 class StrictRequest(Request[Any, Any, State]):
@@ -87,6 +89,7 @@ def _respond(
         status=status,
         detail=detail,
         errors=[{"field": place.field, "message": place.message} for place in errors],
+        request_id=fact("request_id"),
     )
     return Response(
         problem,

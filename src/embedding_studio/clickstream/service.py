@@ -26,6 +26,7 @@ from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
 from embedding_studio.clickstream.settings import ClickstreamSettings
 from embedding_studio.clickstream.timeline import Place, Span
+from embedding_studio.infra.log import note
 from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import Clock
@@ -111,6 +112,7 @@ class ClickstreamService:
     async def record(self, session: NewSession, session_id: str | None = None) -> str:
         """Write a session, under an id that is new in any case; once this returns, events may refer to it."""
         session_id = session_id or new_id()
+        note(session_id=session_id)
         await self._repository.add_session(_session_document(session_id, session, self._clock()))
         return session_id
 
@@ -150,6 +152,8 @@ class ClickstreamService:
     async def accept(self, events: Sequence[NewEvent]) -> Accepted:
         """Write the events that answer a session, each `event_id` once however often it is sent."""
         showings = await self._repository.showings(sorted({event.session_id for event in events}))
+        if len(showings) == 1:
+            note(session_id=next(iter(showings)))
         documents, rejected = self._sorted_out(events, showings)
         written = await self._repository.add_events(list(documents.values()))
         await self._tell({event["session_id"]: event["collection"] for event in documents.values()})
@@ -166,6 +170,7 @@ class ClickstreamService:
         session = await self._repository.session(session_id)
         if session is None:
             raise SessionNotFoundError(session_id)
+        note(session_id=session_id)
         return session, await self._repository.events_of(session_id)
 
     async def page(
@@ -197,6 +202,7 @@ class ClickstreamService:
         session = await self._repository.session(session_id)
         if session is None:
             raise SessionNotFoundError(session_id)
+        note(session_id=session_id)
         await self._repository.mark_irrelevant(session_id, self._clock())
         for undo in self._on_irrelevant:
             await undo(session)

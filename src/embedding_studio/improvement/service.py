@@ -165,6 +165,7 @@ class ImprovementService:
                 await self._learn(name, list(stamps))
                 await self._backlog.done(stamps)
                 learned += len(stamps)
+                logger.info("sessions were learned", extra={"collection": name, "sessions": list(stamps)})
         return learned
 
     async def forget_session(self, session: Session) -> None:

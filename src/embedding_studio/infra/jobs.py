@@ -1,18 +1,21 @@
-"""The transport of tasks: Dramatiq messages on Redis that carry a task's id and nothing else."""
+"""The transport of tasks: Dramatiq messages on Redis that carry a task's id, and whose request it belongs to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import ShutdownNotifications, TimeLimit
+from dramatiq.middleware import CurrentMessage, ShutdownNotifications, TimeLimit
 from pydantic import BaseModel, Field, SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-__all__ = ["JobQueue", "RedisSettings", "Signal", "open_broker"]
+from embedding_studio.infra.log import fact, logged
+
+__all__ = ["JobQueue", "RedisSettings", "Signal", "continued", "open_broker"]
 
 
 class RedisSettings(BaseModel):
@@ -48,8 +51,17 @@ def open_broker(settings: RedisSettings) -> RedisBroker:
         socket_connect_timeout=settings.timeout,
         retry=Retry(NoBackoff(), 1),
     )
-    middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True)]
+    middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True), CurrentMessage()]
     return RedisBroker(client=client, middleware=middleware)  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
+
+
+@contextmanager
+def continued() -> Iterator[None]:
+    """Within an actor, go on in the name of the request that its message was sent for."""
+    message = CurrentMessage.get_current_message()
+    origin = message.options.get("origin", {}) if message else {}
+    with logged(request_id=origin.get("request_id")):
+        yield
 
 
 class JobQueue:
@@ -64,7 +76,10 @@ class JobQueue:
         Raises:
             redis.RedisError: The message was not taken; the sweeper sends it again later.
         """
-        message = dramatiq.Message[None](queue_name=queue, actor_name=kind, args=(task_id,), kwargs={}, options={})
+        origin = {"request_id": fact("request_id")}
+        message = dramatiq.Message[None](
+            queue_name=queue, actor_name=kind, args=(task_id,), kwargs={}, options={"origin": origin}
+        )
         await self._call(lambda: self._broker.enqueue(message))
 
     async def signal(self, signal: Signal, about: str) -> None:

@@ -34,7 +34,8 @@ class Task(Document):
 
     `lease_until` and `lease_owner` say which worker has it; a task whose lease has run out belongs to nobody.
     `not_before` delays the next attempt. `attempts` counts all of them, `fruitless` those since the last progress.
-    `retries` counts how often somebody asked to try the failed items again.
+    `retries` counts how often somebody asked to try the failed items again. `request_id` is of the request that
+    submitted it.
     """
 
     id: str  # type: ignore[assignment]  # Beanie declares an optional ObjectId; ours are strings, always set
@@ -60,6 +61,7 @@ class Task(Document):
     not_before: datetime | None = None
     lease_owner: str | None = None
     lease_until: datetime | None = None
+    request_id: str | None = None
 
     class Settings:
         """Collection and indexes."""

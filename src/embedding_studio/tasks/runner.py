@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from embedding_studio.infra.log import logged
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.kernel.ids import new_id
@@ -14,6 +16,7 @@ from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks.domain import Outcome, Wish
 from embedding_studio.tasks.errors import AbandonedError, LeaseLostError
 from embedding_studio.tasks.jobs import Job
+from embedding_studio.tasks.metrics import Ending, note_attempt
 from embedding_studio.tasks.models import Task
 from embedding_studio.tasks.repository import TaskRepository
 from embedding_studio.tasks.settings import TaskSettings
@@ -85,9 +88,18 @@ class TaskRunner:
         task = await self._tasks.claim(task_id, owner=owner, at=self._clock(), until=self._lease_end())
         if task is None:
             return
+        started = time.perf_counter()
+        ending: Ending = "interrupted"
+        with logged(request_id=task.request_id, task_id=task_id, collection=task.collection):
+            try:
+                ending = await self._run(job, handler, task, owner)
+            finally:
+                note_attempt(job.kind, ending, time.perf_counter() - started)
+
+    async def _run(self, job: Job, handler: Handler, task: Task, owner: str) -> Ending:
+        """Do a task that was claimed; returns how the attempt ended."""
         if task.fruitless > job.max_attempts:
-            await self._failed(job, task, owner, AbandonedError(job.max_attempts))
-            return
+            return await self._failed(job, task, owner, AbandonedError(job.max_attempts))
         run = Run(task, self._tasks)
         work = asyncio.ensure_future(handler(run))
         heart = asyncio.create_task(self._beat(run, owner, work))
@@ -95,15 +107,16 @@ class TaskRunner:
             outcome = await work
         except asyncio.CancelledError:
             if not heart.done():
-                await self._give_back(task_id, owner)
+                await self._give_back(task.id, owner)
                 raise
-            await self._stopped(run, owner)
+            return await self._stopped(run, owner)
         except LeaseLostError:
-            logger.warning("task %s was taken over", task_id)
+            return self._lost(run)
         except Exception as error:  # noqa: BLE001  # the edge: whatever a handler raises ends in the task's document
-            await self._failed(job, task, owner, error)
+            return await self._failed(job, task, owner, error)
         else:
-            await self._tasks.finish(task_id, owner=owner, outcome=outcome, at=self._clock())
+            await self._tasks.finish(task.id, owner=owner, outcome=outcome, at=self._clock())
+            return outcome.state
         finally:
             heart.cancel()
             with suppress(asyncio.CancelledError):
@@ -122,30 +135,38 @@ class TaskRunner:
                 work.cancel()
                 return
 
-    async def _stopped(self, run: Run, owner: str) -> None:
+    async def _stopped(self, run: Run, owner: str) -> Ending:
         match run.wish:
             case "cancel":
                 await self._tasks.cancelled(run.task_id, owner=owner, at=self._clock())
+                return "cancelled"
             case "pause":
                 await self._give_back(run.task_id, owner)
+                return "paused"
             case None:
-                logger.warning("task %s was taken over", run.task_id)
+                return self._lost(run)
+
+    @staticmethod
+    def _lost(run: Run) -> Ending:
+        logger.warning("task %s was taken over", run.task_id)
+        return "lost"
 
     async def _give_back(self, task_id: str, owner: str, *, until: datetime | None = None) -> None:
         """Leave the task to a later attempt, unless somebody wants it cancelled."""
         if not await self._tasks.postpone(task_id, owner=owner, until=until):
             await self._tasks.cancelled(task_id, owner=owner, at=self._clock())
 
-    async def _failed(self, job: Job, task: Task, owner: str, error: Exception) -> None:
+    async def _failed(self, job: Job, task: Task, owner: str, error: Exception) -> Ending:
         known = as_unavailable(error) if isinstance(error, OUTAGES) else error
         retryable = isinstance(known, StudioError) and known.retryable
         if retryable and task.fruitless < job.max_attempts:
             delay = self._settings.retry_delay * 2 ** (task.fruitless - 1)
             logger.warning("task %s is tried again in %.0f s: %s", task.id, delay, known)
             await self._give_back(task.id, owner, until=self._clock() + timedelta(seconds=delay))
-            return
+            return "postponed"
         logger.error("task %s failed", task.id, exc_info=error)
         await self._tasks.fail(task.id, owner=owner, error=_problem(known), at=self._clock())
+        return "failed"
 
     def _lease_end(self) -> datetime:
         return self._clock() + timedelta(seconds=self._settings.lease)

@@ -43,6 +43,7 @@ class TaskView(msgspec.Struct):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    request_id: str | None
 
     @classmethod
     def of(cls, task: Task) -> "TaskView":
@@ -62,6 +63,7 @@ class TaskView(msgspec.Struct):
             created_at=task.created_at,
             started_at=task.started_at,
             finished_at=task.finished_at,
+            request_id=task.request_id,
         )
 
 

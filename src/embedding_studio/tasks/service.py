@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import redis
 
 from embedding_studio.infra.jobs import JobQueue
+from embedding_studio.infra.log import fact, note
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.storable import refuse_unstorable
@@ -102,7 +103,9 @@ class TaskService:
             payload=payload or {},
             progress={"done": 0, "total": total},
             created_at=self._clock(),
+            request_id=fact("request_id"),
         )
+        note(task_id=task.id)
         await self._tasks.add(task)
         await self.send(task)
         return task
@@ -125,6 +128,7 @@ class TaskService:
         task = await self._tasks.get(task_id)
         if task is None:
             raise TaskNotFoundError(task_id)
+        note(task_id=task_id)
         return task
 
     async def cancel(self, task_id: str) -> Task:

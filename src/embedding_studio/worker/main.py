@@ -15,7 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.infra.garbage import calm_collector
-from embedding_studio.infra.jobs import Signal, open_broker
+from embedding_studio.infra.jobs import Signal, continued, open_broker
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Handler, Job
 from embedding_studio.worker.roles import CHORES, ROLES, SIGNALS
@@ -139,7 +139,7 @@ def _declare_signals(broker: RedisBroker, answers: Mapping[Signal, Callable[[str
             broker=broker,
             time_limit=int(signal_.time_limit * 1000),
         )
-        declare(answer)
+        declare(_answer(answer))
     return {signal_.queue for signal_ in answers}
 
 
@@ -149,6 +149,15 @@ def _actor(
     handler: Handler,
 ) -> Callable[[str], Coroutine[Any, Any, None]]:
     async def run(task_id: str) -> None:
-        await container.runner.run(job, handler, task_id)
+        with continued():
+            await container.runner.run(job, handler, task_id)
+
+    return run
+
+
+def _answer(answer: Callable[[str], Awaitable[None]]) -> Callable[[str], Coroutine[Any, Any, None]]:
+    async def run(about: str) -> None:
+        with continued():
+            await answer(about)
 
     return run

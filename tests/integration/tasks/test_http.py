@@ -64,6 +64,7 @@ async def test_tasks_are_filtered_by_what_they_are(studio: Studio, name: str) ->
         "created_at": task["created_at"],
         "started_at": task["started_at"],
         "finished_at": task["finished_at"],
+        "request_id": task["request_id"],
     }
     assert task["created_at"] <= task["started_at"] <= task["finished_at"]
 

@@ -4,7 +4,9 @@ import asyncio
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
+from embedding_studio.infra.log import fact, logged
 from embedding_studio.kernel.errors import ConflictError, InvalidError, UnavailableError
 from embedding_studio.tasks import Handler, LeaseLostError, Outcome, Run, TaskSettings
 
@@ -220,3 +222,35 @@ async def test_the_task_of_a_deleted_collection_is_dropped(tasks: Tasks) -> None
     worker.go.set()
     await running
     assert await tasks.repository.get(task_id) is None
+
+
+def ended(ending: str) -> float:
+    labels = {"kind": JOB.kind, "ending": ending}
+    return REGISTRY.get_sample_value("embedding_studio_task_attempts_total", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("handler", "ending"),
+    [
+        (returning(Outcome("partial", failed_total=1)), "partial"),
+        (raising(InvalidError("no")), "failed"),
+        (raising(UnavailableError("not now")), "postponed"),
+        (raising(LeaseLostError("another's")), "lost"),
+    ],
+)
+async def test_attempts_are_counted_by_how_they_ended(tasks: Tasks, handler: Handler, ending: str) -> None:
+    before = ended(ending)
+    await tasks.runner.run(JOB, handler, await tasks.submit())
+    assert ended(ending) == before + 1
+
+
+async def test_what_a_handler_logs_belongs_to_the_task_and_its_request(tasks: Tasks) -> None:
+    async def handler(_run: Run) -> Outcome:  # handlers are coroutines
+        return Outcome(result={name: fact(name) for name in ("request_id", "task_id", "collection")})
+
+    with logged(request_id="r1"):
+        task_id = await tasks.submit()
+        assert fact("task_id") == task_id
+    await tasks.runner.run(JOB, handler, task_id)
+    said = {"request_id": "r1", "task_id": task_id, "collection": "tasks-test"}
+    assert (await tasks.get(task_id)).result == said
