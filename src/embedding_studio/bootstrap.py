@@ -52,7 +52,7 @@ from embedding_studio.inference import (
 )
 from embedding_studio.infra.jobs import JobQueue, open_broker
 from embedding_studio.infra.mongo import Database, open_database
-from embedding_studio.infra.objects import ObjectFolder
+from embedding_studio.infra.objects import Objects, open_objects
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
@@ -128,6 +128,7 @@ class Container:
         lookups: Pool,
         database: Database,
         queue: JobQueue,
+        objects: Objects,
         encoders: Encoders,
         clock: Clock,
     ) -> None:
@@ -136,6 +137,7 @@ class Container:
         self._lookups = lookups
         self.database = database
         self.queue = queue
+        self.objects = objects
         self.encoders = encoders
         self.clock = clock
         self.plugins = find_plugins(settings.plugins)
@@ -264,7 +266,7 @@ class Container:
         return ModelService(
             models=self._model_repository,
             catalog=self.catalog,
-            objects=ObjectFolder(self.settings.objects),
+            objects=self.objects,
             clock=self.clock,
             encoders=self.encoders,
         )
@@ -543,9 +545,8 @@ async def open_container(
         open_pool(settings.postgres) as pool,
         open_pool(settings.postgres, server_settings=LOOKUP_SETTINGS) as lookups,
         open_database(settings.mongo, _DOCUMENTS) as database,
-        open_encoders(
-            settings.inference, Fetcher(ObjectFolder(settings.objects), settings.inference.encoders)
-        ) as encoders,
+        open_objects(settings.objects) as objects,
+        open_encoders(settings.inference, Fetcher(objects, settings.inference.encoders)) as encoders,
     ):
         container = Container(
             settings=settings,
@@ -553,6 +554,7 @@ async def open_container(
             lookups=lookups,
             database=database,
             queue=JobQueue(broker or open_broker(settings.redis)),
+            objects=objects,
             encoders=encoders,
             clock=clock,
         )

@@ -15,6 +15,7 @@ from embedding_studio.fine_tuning import FineTuningSettings
 from embedding_studio.inference import InferenceSettings
 from embedding_studio.infra.jobs import RedisSettings
 from embedding_studio.infra.mongo import MongoSettings
+from embedding_studio.infra.objects import ObjectSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import FieldError, InvalidError
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     postgres: PostgresSettings
     mongo: MongoSettings
     redis: RedisSettings
+    objects: ObjectSettings = Field(default_factory=ObjectSettings)
     tasks: TaskSettings = Field(default_factory=TaskSettings)
     vector_store: VectorStoreSettings = Field(default_factory=VectorStoreSettings)
     upsertion: UpsertionSettings = Field(default_factory=UpsertionSettings)
@@ -89,6 +91,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _place_in_data_dir(self) -> Self:
         folder = self.data_dir.resolve()
+        if "folder" not in self.objects.model_fields_set:
+            self.objects.folder = folder / "objects"
         if "encoders" not in self.inference.model_fields_set:
             self.inference.encoders = folder / "encoders"
         if "work" not in self.fine_tuning.model_fields_set:
@@ -96,11 +100,6 @@ class Settings(BaseSettings):
         self.mlflow.tracking_uri = self.mlflow.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
         self.mlflow.artifacts = self.mlflow.artifacts or (folder / "mlruns").as_uri()
         return self
-
-    @property
-    def objects(self) -> Path:
-        """The folder of stored objects."""
-        return self.data_dir.resolve() / "objects"
 
     @classmethod
     def settings_customise_sources(

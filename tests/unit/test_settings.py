@@ -101,7 +101,7 @@ def test_what_is_kept_on_disk_is_kept_in_the_data_folder(tmp_path: Path) -> None
         mongo=MongoSettings(url=SecretStr("x")),
         redis=RedisSettings(url=SecretStr("x")),
     )
-    assert settings.objects.is_relative_to(tmp_path)
+    assert settings.objects.folder.is_relative_to(tmp_path)
     assert settings.inference.encoders.is_relative_to(tmp_path)
     assert str(tmp_path) in settings.mlflow.tracking_uri
     assert settings.mlflow.artifacts.startswith(tmp_path.as_uri())

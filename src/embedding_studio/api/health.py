@@ -66,8 +66,11 @@ class HealthController(Controller):
 
 
 async def _check_inference(container: Container) -> str:
-    missing = container.encoders.missing(encoder_sources(container.plugins))
-    if missing:
+    sources = encoder_sources(container.plugins)
+    fetched = await _check(container.encoders.fetch(sources))
+    if fetched != "ok":
+        return fetched
+    if missing := container.encoders.missing(sources):
         return f"not exported yet: {', '.join(one.model for one in missing)}"
     triton = container.encoders.triton
     return "ok" if triton is None or triton.has_fallback else await _check(triton.is_live())

@@ -65,16 +65,24 @@ def ingest(
 def export_models(context: typer.Context) -> None:
     """Export the encoders and cross-encoders that the plugins name to ONNX, where that was not done yet.
 
+    Where objects are kept in S3, they are stored there too, and every other machine fetches them.
     With `sessions`: write a collection's sessions with their events.
     """
     if context.invoked_subcommand:
         return
     from embedding_studio.bootstrap import model_sources
-    from embedding_studio.inference.actors import export_missing
+    from embedding_studio.inference.actors import export_for_all
+    from embedding_studio.infra.objects import open_objects
     from embedding_studio.sdk import find_plugins
 
     settings = logged_settings()
-    export_missing(model_sources(find_plugins(settings.plugins)), settings.inference.encoders)
+    sources = model_sources(find_plugins(settings.plugins))
+
+    async def run() -> None:
+        async with open_objects(settings.objects) as objects:
+            await export_for_all(sources, settings.inference.encoders, objects)
+
+    asyncio.run(run())
 
 
 @export.command("sessions")

@@ -13,6 +13,7 @@ from embedding_studio.inference.errors import (
     OtherEncoderError,
     RefusedModelError,
 )
+from embedding_studio.inference.fetching import Fetcher
 from embedding_studio.inference.keeping import ModelKeeper
 from embedding_studio.inference.models import ModelVersion
 from embedding_studio.inference.onnx import OnnxEncoder
@@ -20,7 +21,7 @@ from embedding_studio.inference.opening import open_encoders
 from embedding_studio.inference.repository import ModelRepository
 from embedding_studio.inference.service import ModelService, NewEncoder, NewModel, ServedModel
 from embedding_studio.inference.settings import InferenceSettings, TritonSettings
-from embedding_studio.inference.trained import WEIGHTS, Fetcher, is_trained
+from embedding_studio.inference.trained import WEIGHTS, is_trained
 
 __all__ = [
     "WEIGHTS",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,12 @@ from embedding_studio.inference.batcher import Batcher
 from embedding_studio.inference.cross import OnnxCrossEncoder, Pair
 from embedding_studio.inference.engines import Engine, InProcess
 from embedding_studio.inference.errors import NoEncoderError
+from embedding_studio.inference.fetching import Fetcher
 from embedding_studio.inference.loading import Shelf, is_exported
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.query_cache import QueryCache
 from embedding_studio.inference.settings import InferenceSettings
 from embedding_studio.inference.texts import TextReader, Tokens
-from embedding_studio.inference.trained import Fetcher
 from embedding_studio.kernel.encoder import TextKind
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, EncoderSource
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from embedding_studio.inference.triton import TritonModels
 
 __all__ = ["Encoders"]
+
+M = TypeVar("M")
 
 _INTERACTIVE = 8
 _INTERACTIVE_LETTERS = 8_000
@@ -58,7 +60,7 @@ class Encoders:
 
         Args:
             settings: Limits, and the folder of exports.
-            fetcher: Brings the encoders that training made; without it there are none but the exported.
+            fetcher: Brings what is not in that folder; without it there is nothing else.
             triton: Runs the graphs; None: this process does.
         """
         self._settings = settings
@@ -170,7 +172,7 @@ class Encoders:
             TimeoutError: The scores did not come in time, or the model is still being loaded.
         """
         async with asyncio.timeout(self._settings.score_timeout):
-            batcher = await self._cross_encoders.get(source)
+            batcher = await self._on(self._cross_encoders, source)
             return await batcher.run([(query, text) for text in texts])
 
     async def tokenizer_of(self, source: EncoderSource) -> Tokenizer:
@@ -189,9 +191,12 @@ class Encoders:
             await self._fetcher.drop(source)
 
     async def _encoder(self, source: EncoderSource) -> _Served:
-        if self._fetcher and not self._encoders.has(source):
+        return await self._on(self._encoders, source)
+
+    async def _on(self, shelf: Shelf[M], source: EncoderSource) -> M:
+        if self._fetcher and not shelf.has(source):
             await self._fetcher.fetch(source)
-        return await self._encoders.get(source)
+        return await shelf.get(source)
 
     async def _in_bulk(self, encoding: Coroutine[Any, Any, NDArray[np.float32]]) -> NDArray[np.float32]:
         if self._bulk_waiting >= _BULK_WAITING:
@@ -204,8 +209,19 @@ class Encoders:
             self._bulk_waiting -= 1
 
     def missing(self, sources: Sequence[EncoderSource]) -> list[EncoderSource]:
-        """Those that were not exported yet."""
+        """Those that are not on this machine."""
         return [source for source in sources if not is_exported(self._settings.encoders, source)]
+
+    async def fetch(self, sources: Sequence[EncoderSource]) -> None:
+        """Bring to this machine what another one has exported of these; the rest stays missing.
+
+        Raises:
+            BrokenModelError: What is stored of one is no export.
+            UnavailableError: The objects cannot be reached.
+        """
+        if self._fetcher:
+            for source in self.missing(sources):
+                await self._fetcher.fetch(source)
 
     def close(self) -> None:
         """Let no new text in."""

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from embedding_studio.inference.encoders import Encoders
+from embedding_studio.inference.fetching import Fetcher
 from embedding_studio.inference.settings import InferenceSettings
-from embedding_studio.inference.trained import Fetcher
 
 __all__ = ["open_encoders"]
 

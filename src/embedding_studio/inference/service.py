@@ -20,7 +20,7 @@ from embedding_studio.inference.trained import (
     store_folder,
     trained_source,
 )
-from embedding_studio.infra.objects import ObjectFolder
+from embedding_studio.infra.objects import Objects
 from embedding_studio.kernel.errors import NotFoundError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.sdk import EncoderSource
@@ -102,7 +102,7 @@ class ModelService:
         *,
         models: ModelRepository,
         catalog: Catalog,
-        objects: ObjectFolder,
+        objects: Objects,
         clock: Clock,
         encoders: Encoders | None = None,
     ) -> None:

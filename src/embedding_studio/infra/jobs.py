@@ -21,7 +21,7 @@ __all__ = ["JobQueue", "RedisSettings", "Signal", "continued", "open_broker"]
 class RedisSettings(BaseModel):
     """Where messages travel."""
 
-    url: SecretStr = Field(description="redis://:password@host:port/0")
+    url: SecretStr = Field(description="rediss://:password@host:port/0?ssl_ca_certs=file; redis:// without TLS")
     timeout: float = Field(default=5.0, gt=0, description="seconds a command may take")
 
 

@@ -1,5 +1,8 @@
 """Bringing the databases to the present schema."""
 
+from typing import Any
+
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
@@ -19,8 +22,12 @@ async def migrate(settings: PostgresSettings) -> None:
 
     MongoDB's indexes are made by Beanie when a process opens the database.
     """
-    url = settings.dsn.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(url, poolclass=NullPool)
+
+    async def connect() -> Any:
+        # By asyncpg itself, which knows more options of a DSN, TLS among them, than SQLAlchemy hands over.
+        return await asyncpg.connect(settings.dsn.get_secret_value(), timeout=settings.connect_timeout)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.exec_driver_sql(_LOCK)
         await connection.run_sync(_upgrade)

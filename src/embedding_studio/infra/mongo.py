@@ -17,7 +17,9 @@ Database = AsyncDatabase[dict[str, Any]]
 class MongoSettings(BaseModel):
     """Where tasks, sessions, events and model records live."""
 
-    url: SecretStr = Field(description="mongodb://host:port")
+    url: SecretStr = Field(
+        description="mongodb://user:password@host:port,host:port/?replicaSet=name&tls=true&tlsCAFile=file"
+    )
     database: str = "embedding_studio"
     timeout: float = Field(default=5.0, gt=0, description="seconds an operation may take")
 
@@ -26,13 +28,17 @@ class MongoSettings(BaseModel):
 async def open_database(settings: MongoSettings, documents: Sequence[type[Document]]) -> AsyncIterator[Database]:
     """Yield the database with `documents` bound to it and their indexes in place.
 
-    A write is acknowledged once it is in the journal, so that a server that is killed loses none of them.
+    A write is acknowledged once it is in the journals of a majority of the replica set: neither a server that is killed
+    nor a change of the primary loses it. Reads and writes that a change of the primary cut off are tried once more.
     """
     milliseconds = int(settings.timeout * 1000)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         settings.url.get_secret_value(),
         tz_aware=True,
+        w="majority",
         journal=True,
+        retryReads=True,
+        retryWrites=True,
         timeoutMS=milliseconds,
         serverSelectionTimeoutMS=milliseconds,
     )

@@ -35,7 +35,9 @@ _NONE: Mapping[str, str] = {}
 class PostgresSettings(BaseModel):
     """Where vectors, items and the catalog live."""
 
-    dsn: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    dsn: SecretStr = Field(
+        description="postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=file"
+    )
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0, description="seconds")
     statement_timeout: float = Field(default=30.0, gt=0, description="seconds")

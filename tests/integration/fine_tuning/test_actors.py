@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from embedding_studio.fine_tuning.gate import GateRecord, verify
-from embedding_studio.infra.objects import ObjectFolder
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +65,7 @@ async def test_too_few_groups_train_a_model_that_is_not_deployed(studio: Studio,
 async def test_the_gates_record_can_be_computed_again(studio: Studio, clicked: str) -> None:
     result = (await fine_tune(studio, clicked, params={"epochs": 3}))["result"]
     collection = await studio.container.collections.current(clicked)
-    objects = ObjectFolder(studio.container.settings.objects)
+    objects = studio.container.objects
     stored = await objects.get(f"models/{collection.id}/{result['model_version']}/gate.json")
 
     record = GateRecord.from_dict(msgspec.json.decode(stored))

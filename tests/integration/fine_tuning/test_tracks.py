@@ -191,7 +191,7 @@ async def test_an_encoder_in_int8_is_compared_with_its_twin_and_serves(studio: S
     assert (await found(studio, shop))[0] == version
     settings = studio.container.settings
     collection = await studio.container.collections.current(shop)
-    stored = settings.objects / "models" / str(collection.id) / str(version)
+    stored = settings.objects.folder / "models" / str(collection.id) / str(version)
     assert EncoderDescription.read(stored / "encoder.json").precision == "int8"
     assert not [path for path in (*stored.rglob("*"), *settings.fine_tuning.work.rglob("*")) if path.name == "twin"]
 
@@ -317,7 +317,7 @@ async def test_models_with_encoders_go_with_their_collection(studio: Studio, own
     await embed(studio, own_shop, "query", version)
     collection = await studio.container.collections.current(own_shop)
     settings = studio.container.settings
-    models = settings.objects / "models" / str(collection.id)
+    models = settings.objects.folder / "models" / str(collection.id)
     assert models.exists()
     copies = list(settings.inference.encoders.glob(f"trained-{collection.id}-{version}-*"))
     assert len(copies) == 1
@@ -329,7 +329,7 @@ async def test_models_with_encoders_go_with_their_collection(studio: Studio, own
 async def test_an_encoder_whose_bytes_were_changed_is_not_served(studio: Studio, shop: str) -> None:
     version = (await fine_tune(studio, shop, "query_encoder", params=STILL))["model_version"]
     collection = await studio.container.collections.current(shop)
-    path = studio.container.settings.objects / "models" / str(collection.id) / str(version) / "model.onnx"
+    path = studio.container.settings.objects.folder / "models" / str(collection.id) / str(version) / "model.onnx"
     path.write_bytes(path.read_bytes() + b"x")
     task = await deploy(studio, shop, version)
     assert (task["state"], task["error"]["title"]) == ("failed", "BrokenModelError")

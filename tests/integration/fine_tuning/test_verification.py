@@ -9,7 +9,6 @@ import pytest
 from embedding_studio.fine_tuning import GateEvidence, GroupOutcome, decide
 from embedding_studio.fine_tuning.replay import Placed, ReplayedSession, replay_group
 from embedding_studio.inference import NewModel, QueryAdapter
-from embedding_studio.infra.objects import ObjectFolder
 from studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +61,7 @@ async def ask(studio: Studio, version: int) -> dict[str, Any]:
 async def forge(studio: Studio, version: int, **fields: object) -> bytes:
     """Change fields of the stored record; returns what was there."""
     collection = await studio.container.collections.current(NAME)
-    objects, key = ObjectFolder(studio.container.settings.objects), f"models/{collection.id}/{version}/gate.json"
+    objects, key = studio.container.objects, f"models/{collection.id}/{version}/gate.json"
     stored = await objects.get(key)
     await objects.put(key, msgspec.json.encode({**msgspec.json.decode(stored), **fields}))
     return stored
@@ -70,7 +69,7 @@ async def forge(studio: Studio, version: int, **fields: object) -> bytes:
 
 async def restore(studio: Studio, version: int, stored: bytes) -> None:
     collection = await studio.container.collections.current(NAME)
-    await ObjectFolder(studio.container.settings.objects).put(f"models/{collection.id}/{version}/gate.json", stored)
+    await studio.container.objects.put(f"models/{collection.id}/{version}/gate.json", stored)
 
 
 async def test_a_sound_record_is_verified(studio: Studio, version: int) -> None:

@@ -118,7 +118,7 @@ async def test_an_artifact_that_was_tampered_with_is_not_deployed_and_the_old_ve
 ) -> None:
     before = await results(studio)
     version = (await register(studio, collection)).version
-    path = studio.container.settings.objects / f"models/{collection.id}/{version}/adapter.safetensors"
+    path = studio.container.settings.objects.folder / f"models/{collection.id}/{version}/adapter.safetensors"
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0")
     task = await deploy(studio, version)
     assert (task["state"], task["attempts"]) == ("failed", 1)
@@ -131,7 +131,7 @@ async def test_a_rollback_does_not_go_back_to_what_is_broken(studio: Studio, col
     await deploy(studio, first)
     await deploy(studio, second)
     serving = await results(studio)
-    (studio.container.settings.objects / f"models/{collection.id}/{first}/adapter.safetensors").unlink()
+    (studio.container.settings.objects.folder / f"models/{collection.id}/{first}/adapter.safetensors").unlink()
     studio.container.models._loaded.clear()
     assert (await roll_back(studio))["state"] == "failed"
     assert await results(studio) == serving

@@ -23,7 +23,6 @@ from embedding_studio.inference import (
 )
 from embedding_studio.inference.triton import TritonModels, open_triton_models
 from embedding_studio.infra.embedded import Server
-from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.infra.triton import open_triton
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EncoderSource, SentenceEncoder
@@ -61,7 +60,7 @@ def own_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def kept(own_triton: Server, studio: Studio, encoders: Path) -> AsyncIterator[Kept]:
     repository = own_triton.child.log.parents[1] / "models"
     settings = TritonSettings(url=own_triton.url, repository=repository, backend="python", manages=True)
-    fetcher = Fetcher(ObjectFolder(studio.container.settings.objects), encoders)
+    fetcher = Fetcher(studio.container.objects, encoders)
     async with open_triton_models(settings, encoders) as models:
         served = Encoders(InferenceSettings(encoders=encoders, engine="triton", triton=settings), fetcher, models)
 

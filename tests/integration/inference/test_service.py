@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from embedding_studio.inference import BrokenModelError, ModelNotFoundError, ModelRepository, ModelService
-from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import now
 from embedding_studio.vector_store import Collection
@@ -35,7 +34,7 @@ def fresh(studio: Studio) -> ModelService:
     return ModelService(
         models=ModelRepository(),
         catalog=studio.container.catalog,
-        objects=ObjectFolder(studio.container.settings.objects),
+        objects=studio.container.objects,
         clock=now,
     )
 
@@ -103,7 +102,7 @@ async def test_models_are_listed_newest_first_with_the_base_last(studio: Studio,
 
 
 def artifact(studio: Studio, collection: Collection, version: int) -> Path:
-    folder = studio.container.settings.objects / "models" / str(collection.id) / str(version)
+    folder = studio.container.settings.objects.folder / "models" / str(collection.id) / str(version)
     return folder / "adapter.safetensors"
 
 

@@ -12,7 +12,7 @@ import pytest
 from embedding_studio.infra.loaders import Loaded, LoadFailure
 from embedding_studio.kernel.errors import ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from embedding_studio.sdk.loading import S3Loader
-from integration.infra.loaders.conftest import S3Server
+from services import S3Server
 from unit.infra.loaders.reading import assert_resumable, outline, read_all
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
