@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[embedded,loaders,s3,train,triton,demo,dev]'
+		--editable '.[embedded,loaders,s3,train,triton,telemetry,demo,dev]'
 	touch $(READY)
 
 # A real Triton for tests and benchmarks; its Python backend wants an older numpy than ours.

@@ -18,6 +18,7 @@ from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.objects import ObjectSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.infra.shipped import shipped
+from embedding_studio.infra.tracing import TracingSettings
 from embedding_studio.kernel.errors import FieldError, InvalidError
 from embedding_studio.shadow import ShadowSettings
 from embedding_studio.tasks import TaskSettings
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     shadow: ShadowSettings = Field(default_factory=ShadowSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
 
     @model_validator(mode="after")
     def _place_in_data_dir(self) -> Self:

@@ -23,6 +23,7 @@ from embedding_studio.experiments.http import ExperimentController
 from embedding_studio.fine_tuning.http import FineTuningController, GateController, JudgmentController
 from embedding_studio.improvement.http import MemoryController
 from embedding_studio.inference.http import ModelController
+from embedding_studio.infra.tracing import open_tracing
 from embedding_studio.search.http import SearchController
 from embedding_studio.settings import Settings
 from embedding_studio.shadow.http import ShadowController
@@ -81,9 +82,10 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_container(settings) as container:
-            app.state.container = container
-            yield
+        with open_tracing(settings.tracing, service="embedding-studio-api"):
+            async with open_container(settings) as container:
+                app.state.container = container
+                yield
 
     def container() -> Container:
         opened: Container = app.state.container

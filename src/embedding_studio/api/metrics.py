@@ -8,7 +8,7 @@ __all__ = ["IN_PROGRESS", "count"]
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-IN_PROGRESS = Gauge("embedding_studio_requests_in_progress", "Requests under way")
+IN_PROGRESS = Gauge("embedding_studio_requests_in_progress", "Requests under way", multiprocess_mode="livesum")
 
 _REQUESTS = Counter("embedding_studio_requests", "Requests that were answered", ("method", "route", "status"))
 

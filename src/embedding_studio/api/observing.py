@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from embedding_studio.api.metrics import IN_PROGRESS, count
+from embedding_studio.infra import tracing
 from embedding_studio.infra.log import logged
+from embedding_studio.infra.tracing import Span, span
 from embedding_studio.kernel.ids import new_id
 
 __all__ = ["observed"]
@@ -17,8 +19,10 @@ logger = logging.getLogger("embedding_studio.access")
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_TRACE = frozenset({b"traceparent", b"tracestate"})
 _SERVER_ERROR = 500
 _OTHER = "other"
+_NOTHING = Span()
 
 
 def observed(app: ASGIApp) -> ASGIApp:
@@ -42,12 +46,16 @@ def observed(app: ASGIApp) -> ASGIApp:
 
         started = time.perf_counter()
         IN_PROGRESS.inc()
-        with logged(request_id=request_id):
+        with (
+            tracing.continued(_trace_of(scope["headers"])),
+            _NOTHING if _is_chatter(scope["path"]) else span("request", "server") as here,
+            logged(request_id=request_id, trace_id=here.trace_id),
+        ):
             try:
                 await app(scope, receive, answer)
             finally:
                 IN_PROGRESS.dec()
-                _write_down(scope, status, time.perf_counter() - started)
+                _write_down(here, scope, status, time.perf_counter() - started)
 
     return observe
 
@@ -57,14 +65,28 @@ def _asked_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return value.decode() if _ID.fullmatch(value) else None
 
 
-def _write_down(scope: Scope, status: int, seconds: float) -> None:
+def _is_chatter(path: str) -> bool:
+    return path == "/metrics" or path.startswith("/health/")
+
+
+def _trace_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """What of W3C Trace Context the client sent along."""
+    if not tracing.is_traced():
+        return {}
+    return {name.decode(): value.decode("latin-1") for name, value in headers if name in _TRACE}
+
+
+def _write_down(here: Span, scope: Scope, status: int, seconds: float) -> None:
     """Count the request under few names, however many addresses and methods are asked for."""
     method, route = str(scope.get("method", "")), scope.get("path_template") or _OTHER
     method = method if method in _METHODS else _OTHER
     count(method, route, status, seconds)
-    is_chatter = route == "/metrics" or route.startswith("/health/")
+    here.rename(f"{method} {route}")
+    here.say(http__request__method=method, http__route=route, http__response__status_code=status)
+    if status >= _SERVER_ERROR:
+        here.fail(str(status))
     logger.log(
-        logging.DEBUG if is_chatter else logging.INFO,
+        logging.DEBUG if _is_chatter(route) else logging.INFO,
         "%s %s %d",
         method,
         route,

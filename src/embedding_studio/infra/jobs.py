@@ -13,7 +13,9 @@ from pydantic import BaseModel, Field, SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from embedding_studio.infra import tracing
 from embedding_studio.infra.log import fact, logged
+from embedding_studio.infra.tracing import span
 
 __all__ = ["JobQueue", "RedisSettings", "Signal", "continued", "open_broker"]
 
@@ -59,8 +61,15 @@ def open_broker(settings: RedisSettings) -> RedisBroker:
 def continued() -> Iterator[None]:
     """Within an actor, go on in the name of the request that its message was sent for."""
     message = CurrentMessage.get_current_message()
-    origin = message.options.get("origin", {}) if message else {}
-    with logged(request_id=origin.get("request_id")):
+    if message is None:
+        yield
+        return
+    origin = message.options.get("origin", {})
+    with (
+        tracing.continued(origin.get("trace", {})),
+        span(f"process {message.actor_name}", "consumer", messaging__destination__name=message.queue_name) as here,
+        logged(request_id=origin.get("request_id"), trace_id=here.trace_id),
+    ):
         yield
 
 
@@ -76,11 +85,12 @@ class JobQueue:
         Raises:
             redis.RedisError: The message was not taken; the sweeper sends it again later.
         """
-        origin = {"request_id": fact("request_id")}
-        message = dramatiq.Message[None](
-            queue_name=queue, actor_name=kind, args=(task_id,), kwargs={}, options={"origin": origin}
-        )
-        await self._call(lambda: self._broker.enqueue(message))
+        with span(f"send {kind}", "producer", messaging__destination__name=queue):
+            origin = {"request_id": fact("request_id"), "trace": tracing.carried()}
+            message = dramatiq.Message[None](
+                queue_name=queue, actor_name=kind, args=(task_id,), kwargs={}, options={"origin": origin}
+            )
+            await self._call(lambda: self._broker.enqueue(message))
 
     async def signal(self, signal: Signal, about: str) -> None:
         """Put a signal on its queue.

@@ -8,6 +8,9 @@ from beanie import Document, init_beanie
 from pydantic import BaseModel, Field, SecretStr
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from embedding_studio.infra.tracing import is_traced, note_span
 
 __all__ = ["Database", "MongoSettings", "open_database"]
 
@@ -22,6 +25,29 @@ class MongoSettings(BaseModel):
     )
     database: str = "embedding_studio"
     timeout: float = Field(default=5.0, gt=0, description="seconds an operation may take")
+
+
+class _Spans(CommandListener):
+    """Adds commands to the trace, without the values that they carry."""
+
+    def __init__(self) -> None:
+        self._collections: dict[int, str] = {}
+
+    def started(self, event: CommandStartedEvent) -> None:
+        collection = event.command.get("collection", event.command.get(event.command_name))
+        self._collections[event.request_id] = collection if isinstance(collection, str) else ""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        self._ended(event)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self._ended(event, str(event.failure.get("codeName", "failed")))
+
+    def _ended(self, event: CommandSucceededEvent | CommandFailedEvent, failure: str | None = None) -> None:
+        collection = self._collections.pop(event.request_id, "")
+        facts = {"db.system.name": "mongodb", "db.collection.name": collection}
+        seconds = event.duration_micros / 1e6
+        note_span(f"{event.command_name} {collection}".rstrip(), "client", seconds, facts, failure=failure)
 
 
 @asynccontextmanager
@@ -41,6 +67,7 @@ async def open_database(settings: MongoSettings, documents: Sequence[type[Docume
         retryWrites=True,
         timeoutMS=milliseconds,
         serverSelectionTimeoutMS=milliseconds,
+        event_listeners=[_Spans()] if is_traced() else [],
     )
     try:
         database = client[settings.database]

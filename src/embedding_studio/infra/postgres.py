@@ -10,6 +10,8 @@ from asyncpg.pool import PoolConnectionProxy
 from pgvector import Vector
 from pydantic import BaseModel, Field, SecretStr
 
+from embedding_studio.infra.tracing import is_traced, note_span
+
 __all__ = ["Connection", "Pool", "PostgresSettings", "Record", "open_pool", "quote", "set_for_session"]
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "hnsw.iterative_scan": "strict_order",
     "jit": "off",
 }
+_TRACED_SQL = 2_000
 _NONE: Mapping[str, str] = {}
 
 
@@ -121,6 +124,16 @@ async def _set_codecs(connection: Connection) -> None:
         encoder=lambda array: Vector(array).to_binary(),
         decoder=lambda data: Vector.from_binary(data).to_numpy(),
     )
+    if is_traced():
+        connection.add_query_logger(_note_statement)
+
+
+def _note_statement(done: asyncpg.connection.LoggedQuery) -> None:
+    """Add a statement to the trace, without the values of its parameters."""
+    verb = done.query.split(None, 1)[0].upper() if done.query.strip() else "statement"
+    facts: dict[str, str | int | float] = {"db.system.name": "postgresql", "db.query.text": done.query[:_TRACED_SQL]}
+    failure = type(done.exception).__name__ if done.exception else None
+    note_span(verb, "client", done.elapsed, facts, failure=failure)
 
 
 async def _keep(_connection: Any) -> None:

@@ -12,6 +12,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from embedding_studio.infra.tracing import carried, span
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 
 __all__ = ["TritonClient", "open_triton"]
@@ -57,14 +58,16 @@ class TritonClient:
         wanted = [InferRequestedOutput(output)]
 
         async def call(channel: InferenceServerClient) -> NDArray[np.float32]:
-            result = await channel.infer(
-                model,
-                tensors,
-                outputs=wanted,
-                priority=priority,
-                timeout=int(self._timeout * 1e6),
-                client_timeout=self._timeout,
-            )
+            with span("triton infer", "client", rpc__system="grpc", model=model):
+                result = await channel.infer(
+                    model,
+                    tensors,
+                    outputs=wanted,
+                    priority=priority,
+                    timeout=int(self._timeout * 1e6),
+                    client_timeout=self._timeout,
+                    headers=carried() or None,
+                )
             return np.asarray(result.as_numpy(output), np.float32)
 
         return await self._answered(call)

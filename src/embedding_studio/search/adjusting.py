@@ -13,6 +13,7 @@ from embedding_studio.sdk import ClickMemory, Remembered
 from embedding_studio.search.asking import Asked, Asking, Plain
 from embedding_studio.search.domain import Candidate, PageStart, SearchRequest
 from embedding_studio.search.fusion import by_score
+from embedding_studio.search.metrics import stage
 from embedding_studio.search.planning import Plan
 from embedding_studio.vector_store import Collection, Vector
 
@@ -84,6 +85,12 @@ class Adjuster:
         self, collection: Collection, way: Plan, asked: Asked, request: SearchRequest, start: PageStart
     ) -> Recalled:
         """What is remembered of a query, as the first of its pages saw it."""
+        with stage("memory"):
+            return await self._recall(collection, way, asked, request, start)
+
+    async def _recall(
+        self, collection: Collection, way: Plan, asked: Asked, request: SearchRequest, start: PageStart
+    ) -> Recalled:
         plain = asked.plain or await self._plain(collection, way, request, start)
         if plain is None:
             return NOTHING

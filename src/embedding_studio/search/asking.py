@@ -9,6 +9,7 @@ from embedding_studio.inference import EmbeddingService, OtherEncoderError
 from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.search.domain import SearchRequest
+from embedding_studio.search.metrics import stage
 from embedding_studio.search.planning import Plan
 from embedding_studio.search.together import together
 from embedding_studio.vector_store import (
@@ -93,8 +94,9 @@ class Asking:
         """What a query's words, phrases and filters find, where its vector is not asked for."""
         if plan.words is None:
             return Asked(Query(filter=plan.filter))
-        matches = await self._matches(collection, plan.words)
-        only = await self._only(collection, plan.words.phrases, matches)
+        with stage("words"):
+            matches = await self._matches(collection, plan.words)
+            only = await self._only(collection, plan.words.phrases, matches)
         return Asked(Query(matches=matches if plan.mode == "lexical" else None, filter=plan.filter, only=only), matches)
 
     async def plain(
@@ -120,6 +122,12 @@ class Asking:
     ) -> tuple[Vector | None, Plain | None]:
         if plan.mode not in {"vector", "hybrid"}:
             return None, None
+        with stage("embed"):
+            return await self._wanted_vector(collection, request, plan, model_version)
+
+    async def _wanted_vector(
+        self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int
+    ) -> tuple[Vector, Plain]:
         if request.vector is None and request.item_id is None and request.image is None:
             return await self._vectors_of_text(collection, plan.text or "", model_version)
         vector = await self._given_vector(collection, request)

@@ -7,11 +7,12 @@ from typing import Any
 from embedding_studio.experiments import Variant
 from embedding_studio.search.adjusting import Adjuster, Recalled
 from embedding_studio.search.domain import Candidate, PageStart, SearchRequest
+from embedding_studio.search.metrics import stage
 from embedding_studio.search.retrieving import Retriever
 from embedding_studio.search.seeking import Sought
 from embedding_studio.search.together import together
 from embedding_studio.search.window import Window, Windows, unfused
-from embedding_studio.vector_store import Collection, ItemStore, Total, Vector
+from embedding_studio.vector_store import Collection, Hit, ItemStore, Query, Total, Vector
 
 __all__ = ["Page", "Pager", "following"]
 
@@ -51,16 +52,20 @@ class Pager:
         if sought.start.window:
             return await self._page_of_window(sought, recalling)
         query, request = sought.asked.query, sought.request
-        exact = together(
-            self._retriever.page(sought.collection, replace(query, after=sought.start.after), limit=request.limit),
-            self._retriever.total(sought.collection, query),
-        )
+        exact = self._exact(sought.collection, replace(query, after=sought.start.after), query, limit=request.limit)
         (hits, total), recalled = await together(exact, recalling) if recalling else (await exact, None)
         if recalled is not None and recalled.known:
             deeper = replace(sought, start=replace(sought.start, window=request.limit))
             return await self._page_of_window(deeper, _at_hand(recalled))
         candidates = [unfused(hit, sought.way.mode, sought.collection.metric) for hit in hits]
         return Page(candidates, total, following(sought.start, candidates, request.limit))
+
+    async def _exact(self, collection: Collection, page: Query, whole: Query, *, limit: int) -> tuple[list[Hit], Total]:
+        """A page in exact order, and how many match over all pages."""
+        with stage("retrieve"):
+            return await together(
+                self._retriever.page(collection, page, limit=limit), self._retriever.total(collection, whole)
+            )
 
     async def open(self, sought: Sought, recalling: _Recalling | None) -> tuple[Window, PageStart]:
         """The window, and the start of its pages as the memory leaves it."""
@@ -72,12 +77,14 @@ class Pager:
     async def behind(self, sought: Sought, window: Window, *, shown: Sequence[str], limit: int) -> list[Candidate]:
         """What comes behind a window, in exact order, from the place where it is sought; without what was shown."""
         query = replace(sought.asked.query, excluded=[*sought.asked.query.excluded, *shown], after=sought.start.after)
-        hits = await self._retriever.page(sought.collection, query, limit=limit)
+        with stage("retrieve"):
+            hits = await self._retriever.page(sought.collection, query, limit=limit)
         return [window.behind(hit, sought.way.mode, sought.collection.metric) for hit in hits]
 
     async def with_payloads(self, collection: Collection, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates of a page with their payloads; items that were deleted meanwhile are left out."""
-        payloads = await self._items.payloads(collection, [one.hit.item_id for one in candidates])
+        with stage("hydrate"):
+            payloads = await self._items.payloads(collection, [one.hit.item_id for one in candidates])
         return [
             replace(one, hit=replace(one.hit, payload=payloads[one.hit.item_id]))
             for one in candidates

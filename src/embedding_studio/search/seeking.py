@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from embedding_studio.experiments import RankingOverrides
 from embedding_studio.search.asking import Asked, Asking
 from embedding_studio.search.domain import PageStart, SearchRequest, fingerprint
+from embedding_studio.search.metrics import stage
 from embedding_studio.search.planning import Plan, plan
 from embedding_studio.vector_store import Collection, CollectionService
 
@@ -35,7 +36,8 @@ class Seeker:
         Raises:
             InvalidError: The query does not fit the collection, or the cursor not the query.
         """
-        way = await plan(collection, self._collections.plugin_of(collection), request, overrides)
+        with stage("plan"):
+            way = await plan(collection, self._collections.plugin_of(collection), request, overrides)
         start = _start(collection, request, way)
         asked = await self._asking.query(collection, request, way, start.model_version)
         return Sought(collection, request, way, asked, start)

@@ -17,7 +17,7 @@ from embedding_studio.search.asking import Asked, Asking
 from embedding_studio.search.domain import Found, Order, Result, SearchRequest
 from embedding_studio.search.exploring import Explorer
 from embedding_studio.search.interleaving import Interleaver
-from embedding_studio.search.metrics import SESSIONS_LOST
+from embedding_studio.search.metrics import SEARCHES, SESSIONS_LOST, stage
 from embedding_studio.search.paging import Page, Pager
 from embedding_studio.search.participating import Part, Participation
 from embedding_studio.search.planning import Plan, plan
@@ -88,10 +88,11 @@ class SearchService:
             page = await (self._interleaver.page(sought, part) if drafted else self._pager.page(sought))
             ranked_ms = (time.perf_counter() - began) * 1000
             found = replace(await self._found(part, sought, page), ranked_ms=ranked_ms)
-        if not request.track:
-            return found
-        session_id = await self._record(part, sought, found, took_ms=(time.perf_counter() - began) * 1000)
-        return replace(found, session_id=session_id)
+        if request.track:
+            session_id = await self._record(part, sought, found, took_ms=(time.perf_counter() - began) * 1000)
+            found = replace(found, session_id=session_id)
+        SEARCHES.labels(found.mode or "listing", "yes" if request.track else "no").observe(time.perf_counter() - began)
+        return found
 
     async def count(self, name: str, request: SearchRequest) -> Total:
         """How many items a search would find over all its pages; counted to the end."""
@@ -226,8 +227,9 @@ class SearchService:
     ) -> dict[str, Sequence[FacetValue]]:
         if not paths:
             return {}
-        async with self._pool.acquire() as connection:
-            return await count_facets(connection, collection, query, paths)
+        with stage("facets"):
+            async with self._pool.acquire() as connection:
+                return await count_facets(connection, collection, query, paths)
 
     async def _record(self, part: Part, sought: Sought, found: Found, *, took_ms: float) -> str | None:
         request = sought.request
@@ -251,7 +253,8 @@ class SearchService:
             shown_before=sought.start.shown,
         )
         try:
-            return await self._clickstream.record(session, part.session_id)
+            with stage("record"):
+                return await self._clickstream.record(session, part.session_id)
         except PyMongoError:
             SESSIONS_LOST.inc()
             logger.exception("a search of %r was answered but not recorded", sought.collection.name)

@@ -9,6 +9,7 @@ from embedding_studio.search.adjusting import NOTHING, Recalled, adjusted
 from embedding_studio.search.asking import Asked
 from embedding_studio.search.domain import Candidate
 from embedding_studio.search.fusion import Scale, by_score, fuse, scale_behind
+from embedding_studio.search.metrics import stage
 from embedding_studio.search.planning import Plan
 from embedding_studio.search.rankers import Rankers
 from embedding_studio.search.retrieving import Retriever
@@ -107,7 +108,8 @@ class Windows:
     async def _ranked(self, way: Plan, window: Window) -> Window:
         if not way.rankers:
             return window
-        ranked = await self._rankers.rank(way.rankers, query_text=way.text, candidates=window.candidates)
+        with stage("rank"):
+            ranked = await self._rankers.rank(way.rankers, query_text=way.text, candidates=window.candidates)
         return replace(window, candidates=ranked)
 
     async def _united(
@@ -134,9 +136,10 @@ class Windows:
         return replace(window, candidates=by_score([*window.candidates, *lifted])) if lifted else window
 
     async def _of(self, collection: Collection, way: Plan, asked: Asked, depth: int) -> Window:
-        if way.mode == "hybrid" and asked.matches is not None:
-            return await self._of_both(collection, way, asked.query, asked.matches, depth)
-        return await self._of_one(collection, way, asked.query, depth)
+        with stage("retrieve"):
+            if way.mode == "hybrid" and asked.matches is not None:
+                return await self._of_both(collection, way, asked.query, asked.matches, depth)
+            return await self._of_one(collection, way, asked.query, depth)
 
     async def _of_one(self, collection: Collection, way: Plan, query: Query, depth: int) -> Window:
         if query.matches is None:

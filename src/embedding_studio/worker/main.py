@@ -16,6 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import Signal, continued, open_broker
+from embedding_studio.infra.tracing import open_tracing
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Handler, Job
 from embedding_studio.worker.roles import CHORES, ROLES, SIGNALS
@@ -43,7 +44,11 @@ def run_worker(settings: Settings, role: str) -> None:
         settings.inference.triton.manages = True
     broker = open_broker(settings.redis)
     dramatiq.set_broker(broker)
-    with _event_loop() as loop, _services(settings, broker, loop, role) as container:
+    with (
+        open_tracing(settings.tracing, service=f"embedding-studio-{role}"),
+        _event_loop() as loop,
+        _services(settings, broker, loop, role) as container,
+    ):
         queues = _declare(broker, container, ROLES[role](container))
         if role in SIGNALS:
             queues |= _declare_signals(broker, SIGNALS[role](container))
