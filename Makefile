@@ -9,9 +9,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TRITON := .triton
 TRITON_READY := $(TRITON)/.ready
+MLFLOW := .mlflow
+MLFLOW_READY := $(MLFLOW)/.ready
 DATA ?= data
 
-.PHONY: help setup check format test chaos demo up bench bench-learning bench-experiments clean
+.PHONY: help setup check format test test-production chaos demo up bench bench-learning bench-experiments clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +34,12 @@ $(TRITON_READY): config/triton/requirements.txt
 	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --requirement config/triton/requirements.txt
 	touch $(TRITON_READY)
 
+# The server of MLflow's full package, which we do not install beside ours.
+$(MLFLOW_READY): config/mlflow/requirements.txt
+	$(PYTHON) -m venv $(MLFLOW)
+	$(MLFLOW)/bin/pip install --quiet --disable-pip-version-check --requirement config/mlflow/requirements.txt
+	touch $(MLFLOW_READY)
+
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +51,11 @@ format: $(READY) ## write what the formatter wants
 	$(BIN)/ruff format .
 
 test: $(READY) $(TRITON_READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
-	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest --ignore=tests/production --cov --cov-report=term:skip-covered $(ARGS)
+
+# Beside what is installed here it needs Debian's redis-server, stunnel4 and mariadb-server; without them it skips.
+test-production: $(READY) $(TRITON_READY) $(MLFLOW_READY) ## the loop on production's servers, with passwords and TLS
+	$(BIN)/pytest tests/production $(ARGS)
 
 chaos: $(READY) ## kill processes while people write and search, and look what is there in the end
 	CHAOS_KILLS=$${CHAOS_KILLS:-60} $(BIN)/pytest -q -s tests/e2e/test_chaos.py $(ARGS)
@@ -65,4 +77,4 @@ bench-experiments: $(READY) ## simulate experiments that are read all the time: 
 	$(BIN)/embedding-studio bench experiments --plot experiments.svg --json $(ARGS) > experiments.json
 
 clean: ## remove .venv, caches and local data
-	rm -rf $(VENV) $(TRITON) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(TRITON) $(MLFLOW) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

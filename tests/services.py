@@ -21,7 +21,7 @@ from embedding_studio.infra.embedded.ports import LOOPBACK
 __all__ = ["Certificates", "S3Server", "program", "start_mariadb", "start_s3", "succeeds"]
 
 _READY_S = 60.0
-_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+_PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/usr/local/sbin", os.environ.get("PATH", "")))
 _WEED_PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
     *("filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"),
@@ -65,7 +65,7 @@ class S3Server:
 
 
 def program(name: str) -> Path | None:
-    """Where a program is; Debian's servers are not on everybody's path."""
+    """Where a program of the system is; a wheel's of the same name may be built with less."""
     found = shutil.which(name, path=_PATH)
     return Path(found) if found else None
 
@@ -90,7 +90,7 @@ def start_s3(
     ]
     child = supervisor.start("weed", arguments, log=folder / "logs" / "weed.log")
     endpoint = f"{LOOPBACK}:{ports['s3.port']}"
-    pool = urllib3.PoolManager(ca_certs=str(tls.authority)) if tls else None
+    pool = urllib3.PoolManager(ca_certs=str(tls.authority) if tls else None, retries=False)
     client = Minio(endpoint, access_key, secret_key, secure=tls is not None, region="us-east-1", http_client=pool)
     child.wait_until(succeeds(lambda: client.make_bucket("probe")), _READY_S)
     return S3Server(endpoint, access_key, secret_key, client)
