@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tritonclient.grpc import InferenceServerClient
 
 from embedding_studio.infra.embedded import Server, ServerUrls, Supervisor, start_servers, start_triton
 
-__all__ = ["embedded_servers", "triton_server"]
+__all__ = ["answered_requests", "embedded_servers", "loaded_models", "triton_server"]
 
 _TRITON = Path(os.environ.get("TRITON_ENVIRONMENT", Path(__file__).parents[1] / ".triton"))
 
@@ -31,3 +32,16 @@ def triton_server(folder: Path, repository: Path) -> Iterator[Server]:
         server = start_triton(supervisor, folder, environment=_TRITON, repository=repository)
         server.url_when_ready()
         yield server
+
+
+def loaded_models(url: str) -> set[str]:
+    """The models that a Triton can be asked for."""
+    with InferenceServerClient(url) as client:
+        models = client.get_model_repository_index(as_json=True).get("models", [])
+    return {model["name"] for model in models if model.get("state") == "READY"}
+
+
+def answered_requests(url: str, model: str) -> int:
+    """How many requests a Triton has answered since it loaded the model; warming up does not count."""
+    with InferenceServerClient(url) as client:
+        return int(client.get_inference_statistics(model).model_stats[0].inference_stats.success.count)

@@ -298,6 +298,7 @@ class Container:
             versions=self.versions,
             at_hand=(
                 self.catalog.versions_at_hand,
+                self._model_repository.next_at_hand,
                 self._experiment_repository.versions_at_hand,
                 self._shadow_repository.versions_at_hand,
             ),
@@ -321,7 +322,6 @@ class Container:
         return Trials(
             experiments=self._experiment_repository,
             catalog=self.catalog,
-            models=self.models,
             embeddings=self.embeddings,
             seen_within=self.settings.vector_store.seen_within,
         )
@@ -333,7 +333,6 @@ class Container:
             holds=self.holds,
             versions=self.versions,
             collections=self.collections,
-            models=self.models,
             embeddings=self.embeddings,
             tasks=self.tasks,
             build_index=self.upsertion.build_beside,
@@ -435,7 +434,6 @@ class Container:
             shadows=self._shadow_repository,
             collections=self.collections,
             catalog=self.catalog,
-            models=self.models,
             embeddings=self.embeddings,
             seen_within=self.settings.vector_store.seen_within,
         )

@@ -6,10 +6,11 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,17 @@ _WARM_S = 1.0
 _CORES = os.cpu_count() or 1
 _WORDS = ("red", "leather", "sofa", "scary", "film", "about", "oak", "table", "with", "drawers", "old", "song")
 
-Way = Callable[[int, float], Coroutine[Any, Any, list[float]]]
-"""Embeds queries with so many clients for so many seconds; returns the seconds that each query took."""
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Seconds that each query took, and all of them together."""
+
+    seconds: Sequence[float]
+    whole: float
+
+
+Way = Callable[[int, float], Coroutine[Any, Any, _Turn]]
+"""Embeds queries with so many clients for so many seconds."""
 
 
 @dataclass
@@ -108,20 +118,26 @@ async def _measure(
             remote = settings.model_copy(update={"engine": "triton"})
             encoders = await stack.enter_async_context(open_encoders(remote, fetcher))
             await encoders.make_ready(source)
-            ways["triton"] = partial(_through, encoders, source)
+            process = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
+            ways["triton"] = partial(_apart, process, remote, source)
         for clients in _CLIENTS:
             say(f"{clients} clients, {_ROUNDS} rounds of {_TURN_S:g} s each way")
             for _, (name, way) in itertools.product(range(_ROUNDS), ways.items()):
-                await way(clients, _WARM_S)
-                started = time.perf_counter()
-                seconds = await way(clients, _TURN_S)
+                turn = await way(clients, _TURN_S)
                 one = found.setdefault((name, clients), _Seen())
-                one.rates.append(len(seconds) / (time.perf_counter() - started))
-                one.seconds += seconds
+                one.rates.append(len(turn.seconds) / turn.whole)
+                one.seconds += turn.seconds
     return found
 
 
-async def _through(encoders: Encoders, source: EncoderSource, clients: int, for_s: float) -> list[float]:
+async def _through(encoders: Encoders, source: EncoderSource, clients: int, for_s: float) -> _Turn:
+    await _send(encoders, source, clients, _WARM_S)
+    started = time.perf_counter()
+    seconds = await _send(encoders, source, clients, for_s)
+    return _Turn(seconds, time.perf_counter() - started)
+
+
+async def _send(encoders: Encoders, source: EncoderSource, clients: int, for_s: float) -> list[float]:
     """Each client sends a query, waits for its vector, and sends the next."""
     seconds: list[float] = []
     end = time.perf_counter() + for_s
@@ -138,6 +154,22 @@ async def _through(encoders: Encoders, source: EncoderSource, clients: int, for_
     return seconds
 
 
+async def _apart(
+    process: ProcessPoolExecutor, settings: InferenceSettings, source: EncoderSource, clients: int, for_s: float
+) -> _Turn:
+    """As an API process has it whose encoders run elsewhere: nothing beside the clients wants its time."""
+    return await asyncio.get_running_loop().run_in_executor(process, _turn_apart, settings, source, clients, for_s)
+
+
+def _turn_apart(settings: InferenceSettings, source: EncoderSource, clients: int, for_s: float) -> _Turn:
+    async def turn() -> _Turn:
+        fetcher = Fetcher(ObjectFolder(settings.encoders), settings.encoders)
+        async with open_encoders(settings, fetcher) as encoders:
+            return await _through(encoders, source, clients, for_s)
+
+    return uvloop.run(turn())
+
+
 class _Bare:
     """ONNX Runtime and a tokenizer with the settings they come with, on threads of their own."""
 
@@ -150,18 +182,24 @@ class _Bare:
         self._tokenizer.enable_padding()
         self._session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
-    async def one_by_one(self, clients: int, for_s: float) -> list[float]:
+    async def one_by_one(self, clients: int, for_s: float) -> _Turn:
         return await self._on_threads(clients, for_s, 1)
 
-    async def in_batches(self, _clients: int, for_s: float) -> list[float]:
+    async def in_batches(self, _clients: int, for_s: float) -> _Turn:
         """One caller, who has sixteen queries at a time."""
         return await self._on_threads(1, for_s, _BATCH)
 
-    async def _on_threads(self, threads: int, for_s: float, batch: int) -> list[float]:
-        loop, end = asyncio.get_running_loop(), time.perf_counter() + for_s
+    async def _on_threads(self, threads: int, for_s: float, batch: int) -> _Turn:
         with ThreadPoolExecutor(threads) as pool:
-            calls = [loop.run_in_executor(pool, self._call, number, end, batch) for number in range(threads)]
-            return [one for seconds in await asyncio.gather(*calls) for one in seconds]
+            await self._call_for(pool, threads, _WARM_S, batch)
+            started = time.perf_counter()
+            seconds = await self._call_for(pool, threads, for_s, batch)
+            return _Turn(seconds, time.perf_counter() - started)
+
+    async def _call_for(self, pool: Executor, threads: int, for_s: float, batch: int) -> list[float]:
+        loop, end = asyncio.get_running_loop(), time.perf_counter() + for_s
+        calls = [loop.run_in_executor(pool, self._call, number, end, batch) for number in range(threads)]
+        return [one for seconds in await asyncio.gather(*calls) for one in seconds]
 
     def _call(self, number: int, end: float, batch: int) -> list[float]:
         seconds: list[float] = []

@@ -23,7 +23,7 @@ from embedding_studio.experiments.repository import ExperimentRepository
 from embedding_studio.experiments.sampling_check import SampleRatio, check_ratio
 from embedding_studio.experiments.sequences import boundary, p_value
 from embedding_studio.experiments.service import ExperimentService, NewExperiment
-from embedding_studio.experiments.serving import ServedArm, Trial, Trials, encoder_with
+from embedding_studio.experiments.serving import ServedArm, Trial, Trials
 from embedding_studio.experiments.settings import ExperimentSettings
 from embedding_studio.experiments.sizing import Sizing, size_ab, size_interleaving
 
@@ -74,7 +74,6 @@ __all__ = [
     "check_ratio",
     "difference",
     "draft_chances",
-    "encoder_with",
     "enough",
     "enough_preference",
     "p_value",

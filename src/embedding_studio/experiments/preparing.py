@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from embedding_studio.experiments.models import Arm, Experiment
 from embedding_studio.experiments.repository import ExperimentRepository
-from embedding_studio.experiments.serving import encoder_with
-from embedding_studio.inference import EmbeddingService, ModelService
+from embedding_studio.inference import EmbeddingService
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks import FINISHED, TaskService
@@ -28,7 +27,6 @@ class Preparation:
         holds: IndexHolds,
         versions: IndexVersions,
         collections: CollectionService,
-        models: ModelService,
         embeddings: EmbeddingService,
         tasks: TaskService,
         build_index: BuildIndex,
@@ -38,7 +36,6 @@ class Preparation:
         self._holds = holds
         self._versions = versions
         self._collections = collections
-        self._models = models
         self._embeddings = embeddings
         self._tasks = tasks
         self._build_index = build_index
@@ -52,19 +49,10 @@ class Preparation:
         """
         collection = await self._collections.current(experiment.collection)
         for arm in experiment.arms.values():
-            if not await self._is_ready(experiment, collection, arm):
+            if not await self._embeddings.hold(self._holds, collection, arm.model_version, experiment.holder):
                 await self._build(experiment, collection, arm)
                 return
         await self._experiments.change(experiment, state="running", started_at=self._clock())
-
-    async def _is_ready(self, experiment: Experiment, collection: Collection, arm: Arm) -> bool:
-        encoder = await encoder_with(self._models, self._embeddings, collection, arm.model_version)
-        held = await self._holds.hold(collection, arm.model_version, encoder, experiment.holder)
-        if held is None:
-            return False
-        await self._models.adapter(held, arm.model_version)
-        await self._embeddings.make_ready(held, arm.model_version)
-        return True
 
     async def _build(self, experiment: Experiment, collection: Collection, arm: Arm) -> None:
         last = experiment.build_task

@@ -11,12 +11,11 @@ from embedding_studio.experiments.domain import Kind, Unit, Variant, variant_of
 from embedding_studio.experiments.models import Arm, Experiment
 from embedding_studio.experiments.overrides import RankingOverrides
 from embedding_studio.experiments.repository import ExperimentRepository
-from embedding_studio.inference import EmbeddingService, ModelNotFoundError, ModelService, is_trained
+from embedding_studio.inference import EmbeddingService, ModelNotFoundError
 from embedding_studio.kernel.errors import InvalidError
-from embedding_studio.sdk import EncoderSource
 from embedding_studio.vector_store import Catalog, Collection
 
-__all__ = ["ServedArm", "Trial", "Trials", "encoder_with"]
+__all__ = ["ServedArm", "Trial", "Trials"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,14 +62,12 @@ class Trials:
         *,
         experiments: ExperimentRepository,
         catalog: Catalog,
-        models: ModelService,
         embeddings: EmbeddingService,
         seen_within: float,
     ) -> None:
         """`seen_within` is in how many seconds a start or a stop is seen."""
         self._experiments = experiments
         self._catalog = catalog
-        self._models = models
         self._embeddings = embeddings
         self._seen_within = seen_within
         self._seen: dict[int, tuple[float, Trial | None]] = {}
@@ -129,21 +126,8 @@ class Trials:
 
     async def _served(self, collection: Collection, arm: Arm) -> ServedArm | None:
         try:
-            encoder = await encoder_with(self._models, self._embeddings, collection, arm.model_version)
+            encoder = await self._embeddings.encoder_with(collection, arm.model_version)
         except ModelNotFoundError:
             return None
         served = await self._catalog.serving(collection, arm.model_version, encoder)
         return ServedArm(served, arm.overrides) if served else None
-
-
-async def encoder_with(
-    models: ModelService, embeddings: EmbeddingService, collection: Collection, version: int
-) -> EncoderSource | None:
-    """The encoder of the index that a model version goes with; None where items bring their own vectors.
-
-    Raises:
-        ModelNotFoundError: There is no such version.
-    """
-    own = await models.own_index(collection, version)
-    index = collection.encoder
-    return own or (index if index is not None and not is_trained(index) else embeddings.root_of(collection))

@@ -11,7 +11,7 @@ from embedding_studio.inference.service import ModelService, ServedModel
 from embedding_studio.inference.trained import is_trained
 from embedding_studio.kernel.encoder import TextKind
 from embedding_studio.sdk import EncoderSource
-from embedding_studio.vector_store import Collection, CollectionService
+from embedding_studio.vector_store import Collection, CollectionService, IndexHolds
 
 __all__ = ["EmbeddingService"]
 
@@ -63,6 +63,25 @@ class EmbeddingService:
         """
         return await self._encoders.score_pairs(source, query, texts)
 
+    async def hold(self, holds: IndexHolds, collection: Collection, version: int, holder: str) -> bool:
+        """Keep the index that a version goes with for a holder, and have at hand what it serves with there.
+
+        Returns:
+            Whether there is such an index.
+
+        Raises:
+            ModelNotFoundError: There is no such version.
+            BrokenModelError: What is stored is not what was registered.
+            OtherEncoderError: The version does not fit the index after all.
+            UnavailableError: What runs the encoders does not answer, or cannot load one.
+        """
+        held = await holds.hold(collection, version, await self.encoder_with(collection, version), holder)
+        if held is None:
+            return False
+        await self._models.adapter(held, version)
+        await self.make_ready(held, version)
+        return True
+
     async def make_ready(self, collection: Collection, version: int) -> None:
         """Have at hand what a version serves with, so that the first search need not wait for it.
 
@@ -90,6 +109,16 @@ class EmbeddingService:
             raise NoEncoderError
         base = self.root_of(collection) or index if is_trained(index) else index
         return await self._models.load(collection, version) or ServedModel(base, base)
+
+    async def encoder_with(self, collection: Collection, version: int) -> EncoderSource | None:
+        """The encoder of the index that a model version goes with; None where items bring their own vectors.
+
+        Raises:
+            ModelNotFoundError: There is no such version.
+        """
+        own = await self._models.own_index(collection, version)
+        index = collection.encoder
+        return own or (index if index is not None and not is_trained(index) else self.root_of(collection))
 
     def root_of(self, collection: Collection) -> EncoderSource | None:
         """The encoder that the collection's plugin names, before anything was trained."""

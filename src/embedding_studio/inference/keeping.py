@@ -24,9 +24,10 @@ VersionsAtHand = Callable[[], Awaitable[Iterable[tuple[int, int]]]]
 
 
 class ModelKeeper:
-    """Has Triton hold the encoders that are served or that a rollback would serve, and no others of ours.
+    """Has Triton hold the encoders that serve, or that a deployment or a rollback would serve, and no others of ours.
 
-    A Triton that comes back empty is filled again; what a deployment that never came about left is taken out.
+    A Triton that comes back empty is filled again; what a deployment that never came about left is taken out. What was
+    trained last is loaded ahead, so that its deployment need not wait for Triton.
     """
 
     def __init__(

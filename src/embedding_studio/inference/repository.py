@@ -48,6 +48,18 @@ class ModelRepository:
         criteria = {"collection_id": collection_id, "track": track, "result.gate.decision": "promote"}
         return await ModelVersion.find(criteria).sort("-version").limit(limit).to_list()
 
+    async def next_at_hand(self) -> list[tuple[int, int]]:
+        """The collection's id and the number of the newest version of each, unless the gate rejected it."""
+        newest = ModelVersion.aggregate(
+            [
+                {"$sort": {"collection_id": 1, "version": -1}},
+                {"$group": {"_id": "$collection_id", "newest": {"$first": "$$ROOT"}}},
+                {"$match": {"newest.result.gate.decision": {"$ne": "reject"}}},
+                {"$project": {"version": "$newest.version"}},
+            ]
+        )
+        return [(one["_id"], one["version"]) async for one in newest]
+
     async def query_encoders(self, versions: Collection[tuple[int, int]]) -> list[EncoderSource]:
         """What embeds queries in these versions, each a collection's id and a number; base versions are left out."""
         criteria = {"collection_id": {"$in": [collection for collection, _ in versions]}, "queries": {"$ne": None}}

@@ -23,7 +23,12 @@ class TritonSettings(BaseModel):
         default="onnxruntime", description="python: for a Triton without the onnxruntime backend"
     )
     device: Literal["cpu", "gpu"] = "cpu"
-    instances: int = Field(default=1, ge=1, le=64, description="copies of a model that run at a time")
+    instances: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="copies of a model that run at a time; with one, Triton lets a query wait half a second at times",
+    )
     model_threads: int = Field(default=1, ge=1, le=64, description="cores that one copy may use")
     waiting: int = Field(default=512, ge=1, description="requests that may wait in Triton's queue")
     at_once: int = Field(default=2, ge=1, le=64, description="batches of one process that Triton has at a time")

@@ -64,7 +64,6 @@ class TritonClient:
                     tensors,
                     outputs=wanted,
                     priority=priority,
-                    timeout=int(self._timeout * 1e6),
                     client_timeout=self._timeout,
                     headers=carried() or None,
                 )
@@ -88,17 +87,6 @@ class TritonClient:
         """
         ready: bool = await self._answered(lambda channel: channel.is_model_ready(model, client_timeout=self._timeout))
         return ready
-
-    async def loaded(self) -> set[str]:
-        """The models that can be asked.
-
-        Raises:
-            UnavailableError: Triton does not answer.
-        """
-        index = await self._answered(
-            lambda channel: channel.get_model_repository_index(as_json=True, client_timeout=self._timeout)
-        )
-        return {model["name"] for model in index.get("models", []) if model.get("state") == "READY"}
 
     async def load(self, model: str) -> None:
         """Load a model of Triton's repository, or read it anew; what it served goes on until the new one is ready.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedding_studio.experiments import Arm, check_arm, encoder_with
+from embedding_studio.experiments import Arm, check_arm
 from embedding_studio.inference import EmbeddingService, ModelService
 from embedding_studio.kernel.errors import StudioError
 from embedding_studio.kernel.ids import new_id
@@ -116,13 +116,8 @@ class ShadowService:
         return shadow
 
     async def _hold(self, collection: Collection, shadow: Shadow) -> None:
-        version = shadow.model_version
-        encoder = await encoder_with(self._models, self._embeddings, collection, version)
-        held = await self._holds.hold(collection, version, encoder, shadow.holder)
-        if held is None:
-            raise NoIndexForShadowError(collection.name, version)
-        await self._models.adapter(held, version)
-        await self._embeddings.make_ready(held, version)
+        if not await self._embeddings.hold(self._holds, collection, shadow.model_version, shadow.holder):
+            raise NoIndexForShadowError(collection.name, shadow.model_version)
 
     async def _end(self, shadow: Shadow) -> None:
         """The document goes last: whoever dies before can be asked again."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import asyncpg
 from pymongo.errors import PyMongoError
 
-from embedding_studio.experiments import encoder_with
-from embedding_studio.inference import EmbeddingService, ModelService
+from embedding_studio.inference import EmbeddingService
 from embedding_studio.kernel.errors import StudioError
 from embedding_studio.shadow.domain import Compared, Counts, LiveShadow
 from embedding_studio.shadow.models import Shadow
@@ -29,7 +28,6 @@ class Shadows:
         shadows: ShadowRepository,
         collections: CollectionService,
         catalog: Catalog,
-        models: ModelService,
         embeddings: EmbeddingService,
         seen_within: float,
     ) -> None:
@@ -37,7 +35,6 @@ class Shadows:
         self._shadows = shadows
         self._collections = collections
         self._catalog = catalog
-        self._models = models
         self._embeddings = embeddings
         self._seen_within = seen_within
         self._live: Mapping[str, LiveShadow] = {}
@@ -77,7 +74,7 @@ class Shadows:
         """The collection as the candidate serves it; None where that cannot be."""
         try:
             collection = await self._collections.get(shadow.collection)
-            encoder = await encoder_with(self._models, self._embeddings, collection, shadow.model_version)
+            encoder = await self._embeddings.encoder_with(collection, shadow.model_version)
         except StudioError as error:
             logger.warning("the shadow of %r cannot serve: %s", shadow.collection, error)
             return None

@@ -34,7 +34,6 @@ def process(studio: Studio, experiments: ExperimentRepository, *, seen_within: f
     return Trials(
         experiments=experiments,
         catalog=services.catalog,
-        models=services.models,
         embeddings=services.embeddings,
         seen_within=seen_within,
     )

@@ -23,11 +23,10 @@ from embedding_studio.inference import (
 )
 from embedding_studio.inference.triton import TritonModels, open_triton_models
 from embedding_studio.infra.embedded import Server
-from embedding_studio.infra.triton import open_triton
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EncoderSource, SentenceEncoder
 from embedding_studio.vector_store import Collection
-from servers import triton_server
+from servers import loaded_models, triton_server
 from studio import Studio
 
 from .models import register
@@ -84,8 +83,7 @@ async def kept(own_triton: Server, studio: Studio, encoders: Path) -> AsyncItera
 
 
 async def loaded(server: Server) -> set[str]:
-    async with open_triton(server.url, ssl=False, channels=1, answer_within=5, load_within=60) as client:
-        return await client.loaded()
+    return await asyncio.to_thread(loaded_models, server.url)
 
 
 async def test_a_triton_that_was_killed_is_filled_again(kept: Kept, own_triton: Server) -> None:
@@ -164,6 +162,14 @@ async def test_what_serves_and_what_a_rollback_would_serve_is_there(
     kept.at += AFTER * 2
     await kept.keeper.tidy()
     assert await loaded(own_triton) == {BASE.key}
+
+
+async def test_what_was_trained_last_is_there_before_it_is_deployed(
+    kept: Kept, own_triton: Server, query_encoder: tuple[int, str]
+) -> None:
+    kept.versions = set(await ModelRepository().next_at_hand())
+    await kept.keeper.tidy()
+    assert await loaded(own_triton) == {BASE.key, query_encoder[1]}
 
 
 async def test_what_an_experiment_or_a_shadow_serves_is_there(

@@ -17,6 +17,7 @@ from embedding_studio.inference.triton import TritonEngine, TritonModels, open_t
 from embedding_studio.infra.triton import open_triton
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import SentenceEncoder
+from servers import answered_requests, loaded_models
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
@@ -95,8 +96,24 @@ async def test_a_model_is_loaded_once_and_again_where_triton_lost_it(
         await client.unload("one")
         assert not await client.is_ready("one")
         await triton_models.make_ready("one")
-        assert await client.loaded() == {"one"}
+        assert await asyncio.to_thread(loaded_models, triton_settings.url) == {"one"}
     assert config.stat().st_mtime_ns == written
+
+
+async def test_what_nobody_waits_for_any_more_is_not_computed(
+    triton_models: TritonModels, triton_settings: TritonSettings
+) -> None:
+    await triton_models.make_ready("one")
+    texts = np.ones((32, 16), np.int64)
+    inputs = {"input_ids": texts, "attention_mask": texts}
+    async with open_triton(triton_settings.url, ssl=False, channels=1, answer_within=0.05, load_within=5) as hasty:
+        requests = [hasty.infer("one", inputs, "embedding", priority=1) for _ in range(300)]
+        answers = await asyncio.gather(*requests, return_exceptions=True)
+    answered = sum(isinstance(answer, np.ndarray) for answer in answers)
+    assert answered < len(answers)
+    async with open_triton(triton_settings.url, ssl=False, channels=1, answer_within=60, load_within=5) as patient:
+        await patient.infer("one", inputs, "embedding", priority=1)  # comes after all of them
+    assert await asyncio.to_thread(answered_requests, triton_settings.url, "one") < answered + len(answers) // 2
 
 
 async def test_an_export_that_computes_something_else_never_serves(
@@ -114,8 +131,7 @@ async def test_an_export_that_computes_something_else_never_serves(
         with pytest.raises(UnavailableError, match="cannot be read"):
             await models.make_ready("unheard-of")
         assert await models.keys() == set()
-        async with open_triton(triton_settings.url, ssl=False, channels=1, answer_within=5, load_within=60) as client:
-            assert await client.loaded() == set()
+        assert await asyncio.to_thread(loaded_models, triton_settings.url) == set()
         await models.retire(await models.keys())
 
 
