@@ -42,6 +42,20 @@ def test_the_api_and_the_command_line_load_no_torch(modules: str) -> None:
     assert not HEAVY & set(json.loads(done.stdout))
 
 
+@pytest.mark.parametrize("role", ["inference", "improve", "upsert"])
+def test_only_the_workers_that_train_load_torch(role: str) -> None:
+    program = f"""
+import json, sys
+from unittest.mock import MagicMock
+from embedding_studio.worker.roles import CHORES, ROLES, SIGNALS
+for duties in (CHORES, ROLES, SIGNALS):
+    duties.get({role!r}, lambda _: None)(MagicMock())
+print(json.dumps(sorted(name.split(".")[0] for name in sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert not (HEAVY - {"mlflow"}) & set(json.loads(done.stdout))
+
+
 def test_the_whole_application_is_built_without_torch_and_without_a_connection() -> None:
     program = """
 import json, socket, sys

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from embedding_studio.inference.actors import export_missing
+from embedding_studio.inference.exporting import export_missing
 from embedding_studio.infra.embedded import ServerUrls
 from embedding_studio.infra.jobs import RedisSettings
 from embedding_studio.infra.migrations import migrate

@@ -71,7 +71,7 @@ def export_models(context: typer.Context) -> None:
     if context.invoked_subcommand:
         return
     from embedding_studio.bootstrap import model_sources
-    from embedding_studio.inference.actors import export_for_all
+    from embedding_studio.inference.exporting import export_for_all
     from embedding_studio.infra.objects import open_objects
     from embedding_studio.sdk import find_plugins
 

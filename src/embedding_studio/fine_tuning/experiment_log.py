@@ -1,13 +1,15 @@
 """What MLflow keeps of a fine-tuning: choices, data, trials, curves, every gate query's metrics, and the model."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from embedding_studio.fine_tuning.dataset import Dataset
-from embedding_studio.fine_tuning.gate import GateRecord
-from embedding_studio.fine_tuning.learning import Learned, Trial
-from embedding_studio.fine_tuning.training import Candidate
 from embedding_studio.infra.mlflow import CHALLENGER, RunLog, crown, started_run
+
+if TYPE_CHECKING:  # who only moves an alias loads no torch
+    from embedding_studio.fine_tuning.dataset import Dataset
+    from embedding_studio.fine_tuning.gate import GateRecord
+    from embedding_studio.fine_tuning.learning import Learned, Trial
+    from embedding_studio.fine_tuning.training import Candidate
 
 __all__ = ["ExperimentLog"]
 
@@ -30,9 +32,9 @@ class ExperimentLog:
         experiment: str,
         tags: Mapping[str, object],
         params: Mapping[str, object],
-        dataset: Dataset,
-        learned: Learned,
-        record: GateRecord,
+        dataset: "Dataset",
+        learned: "Learned",
+        record: "GateRecord",
     ) -> tuple[str, int]:
         """Write a finished run and register its model under the experiment's name.
 
@@ -72,7 +74,7 @@ class ExperimentLog:
         crown(self._tracking_uri, experiment, version)
 
 
-def _manifest(dataset: Dataset) -> dict[str, Any]:
+def _manifest(dataset: "Dataset") -> dict[str, Any]:
     return {
         "sessions": dataset.sessions,
         "judgments": len(dataset.judgments.rows),
@@ -84,20 +86,20 @@ def _manifest(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _artifacts(run: RunLog, candidate: Candidate) -> None:
+def _artifacts(run: RunLog, candidate: "Candidate") -> None:
     if candidate.adapter:
         run.file("adapter.safetensors", candidate.adapter.to_bytes())
     if candidate.encoder:
         run.folder(candidate.encoder.folder, "encoder")
 
 
-def _curve(run: RunLog, candidate: Candidate) -> None:
+def _curve(run: RunLog, candidate: "Candidate") -> None:
     for point in candidate.curve:
         values = {"loss": point.loss, "dev_ndcg@10": point.dev_ndcg}
         run.metrics({name: value for name, value in values.items() if value is not None}, step=point.step)
 
 
-def _trial(run: RunLog, number: int, trial: Trial) -> None:
+def _trial(run: RunLog, number: int, trial: "Trial") -> None:
     with run.nested(f"{number}-{trial.track}") as nested:
         nested.params({**trial.params, "track": trial.track, "share": trial.share})
         nested.tags({"note": trial.note} if trial.note else {})
@@ -105,7 +107,7 @@ def _trial(run: RunLog, number: int, trial: Trial) -> None:
         nested.metrics({**dev, "seconds": trial.seconds})
 
 
-def _compared(record: GateRecord) -> dict[str, float]:
+def _compared(record: "GateRecord") -> dict[str, float]:
     return {
         f"{name} {side}": getattr(comparison, side)
         for name, comparison in record.metrics.items()

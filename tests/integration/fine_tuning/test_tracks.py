@@ -16,7 +16,7 @@ import pytest
 
 from embedding_studio.fine_tuning.child import Hear, TrainingProcess
 from embedding_studio.inference import OtherEncoderError
-from embedding_studio.inference.actors import export_missing
+from embedding_studio.inference.exporting import export_missing
 from embedding_studio.kernel.encoder import EncoderDescription
 from embedding_studio.ml.encoder_training import train_encoder
 from embedding_studio.ml.job import EncoderJob, read_job

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clip import SIZE, save_clip
 from cross_encoder import save_cross_encoder
 from embedding_studio.inference import TritonSettings
-from embedding_studio.inference.actors import export_missing
+from embedding_studio.inference.exporting import export_missing
 from embedding_studio.inference.triton import TritonModels, open_triton_models
 from embedding_studio.infra.embedded import Server
 from embedding_studio.ml.export import export_encoder

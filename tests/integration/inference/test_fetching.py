@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from embedding_studio.inference import BrokenModelError, EncoderNotReadyError, Encoders, Fetcher, InferenceSettings
-from embedding_studio.inference.actors import export_for_all
+from embedding_studio.inference.exporting import export_for_all
 from embedding_studio.infra.objects import ObjectFolder
 from embedding_studio.sdk import EncoderSource, SentenceEncoder
 from small_encoder import save_small_encoder

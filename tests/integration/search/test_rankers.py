@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cross_encoder import save_cross_encoder
-from embedding_studio.inference.actors import export_missing
+from embedding_studio.inference.exporting import export_missing
 from embedding_studio.kernel.time import now
 from embedding_studio.sdk import CrossEncoderRerank, EmbeddingPlugin, Ranking
 from studio import Json, Studio

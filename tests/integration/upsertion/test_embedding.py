@@ -12,7 +12,7 @@ from PIL import Image
 
 from clip import SIZE, save_clip
 from data_sets import data_set
-from embedding_studio.inference.actors import export_missing
+from embedding_studio.inference.exporting import export_missing
 from embedding_studio.sdk import (
     ClipEncoder,
     EmbeddingPlugin,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embedding_studio.inference.actors import export_missing
+from embedding_studio.inference.exporting import export_missing
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.sdk import EmbeddingPlugin, SentenceEncoder, TextTemplate
 from embedding_studio.upsertion import Reindexer, verification
