@@ -88,7 +88,10 @@ from embedding_studio.upsertion import (
 )
 from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexHolds, IndexVersions, ItemStore
 
-__all__ = ["Container", "encoder_sources", "model_sources", "open_container"]
+__all__ = ["QUEUES", "Container", "encoder_sources", "model_sources", "open_container"]
+
+QUEUES = ("finetune", "improve", "inference", "inference_bulk", "learn", "reindex", "upsert", "upsert_bulk")
+"""All that workers take messages from."""
 
 _DOCUMENTS = (
     Task,
@@ -540,8 +543,8 @@ async def open_container(
         clock: Tells the time.
     """
     async with (
-        open_pool(settings.postgres) as pool,
-        open_pool(settings.postgres, server_settings=LOOKUP_SETTINGS) as lookups,
+        open_pool(settings.postgres, name="main") as pool,
+        open_pool(settings.postgres, name="lookups", server_settings=LOOKUP_SETTINGS) as lookups,
         open_database(settings.mongo, _DOCUMENTS) as database,
         open_objects(settings.objects) as objects,
         open_encoders(settings.inference, Fetcher(objects, settings.inference.encoders)) as encoders,

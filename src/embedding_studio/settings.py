@@ -14,6 +14,7 @@ from embedding_studio.experiments import ExperimentSettings
 from embedding_studio.fine_tuning import FineTuningSettings
 from embedding_studio.inference import InferenceSettings
 from embedding_studio.infra.jobs import RedisSettings
+from embedding_studio.infra.metrics import MetricsSettings
 from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.objects import ObjectSettings
 from embedding_studio.infra.postgres import PostgresSettings
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
     shadow: ShadowSettings = Field(default_factory=ShadowSettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
 
     @model_validator(mode="after")

@@ -61,7 +61,7 @@ def studio(
         asyncio.run(migrate(settings.postgres))
         _export(supervisor, settings, say)
         api = supervisor.start("api", [*_COMMAND, "serve"], log=data_dir / "logs" / "api.log")
-        _start_roles(supervisor, data_dir)
+        _start_roles(supervisor, data_dir, settings.metrics.port)
         _wait_until_ready(api, settings)
         yield supervisor, settings
 
@@ -90,17 +90,25 @@ def join(data_dir: Path) -> None:
         raise ForbiddenError(f"{note} may be read by the user who runs `embedding-studio up` alone") from None
 
 
-def run_roles(data_dir: Path, *, say: Callable[[str], None]) -> None:
-    """Run one worker process a role until SIGINT or SIGTERM; one that ends by itself is started again."""
+def run_roles(data_dir: Path, *, metrics_port: int | None, say: Callable[[str], None]) -> None:
+    """Run one worker process a role until SIGINT or SIGTERM; one that ends by itself is started again.
+
+    Args:
+        data_dir: Where their logs go.
+        metrics_port: Of the first role, if they are to show metrics; each of the others has the next.
+        say: Tells the person what happens.
+    """
     with Supervisor() as supervisor:
-        _start_roles(supervisor, data_dir)
+        _start_roles(supervisor, data_dir, metrics_port)
         supervisor.wait(say)
 
 
-def _start_roles(supervisor: Supervisor, data_dir: Path) -> None:
-    for role in ROLES:
+def _start_roles(supervisor: Supervisor, data_dir: Path, metrics_port: int | None) -> None:
+    """Each on a port of its own for metrics, the one behind the other's, if there are any."""
+    for number, role in enumerate(ROLES):
         log = data_dir / "logs" / f"worker-{role}.log"
-        supervisor.start(f"worker {role}", [*_COMMAND, "worker", "--role", role], log=log)
+        env = {**os.environ, **({f"{PREFIX}METRICS__PORT": str(metrics_port + number)} if metrics_port else {})}
+        supervisor.start(f"worker {role}", [*_COMMAND, "worker", "--role", role], log=log, env=env)
 
 
 def _environment(data_dir: Path, host: str, port: int, urls: ServerUrls) -> dict[str, str]:

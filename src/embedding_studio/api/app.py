@@ -9,11 +9,11 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.plugins.prometheus import PrometheusController
 
 from embedding_studio import __version__
 from embedding_studio.api.health import HealthController
 from embedding_studio.api.loopback import local_only
+from embedding_studio.api.metrics import MetricsController
 from embedding_studio.api.observing import observed
 from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
@@ -52,7 +52,7 @@ _CONTROLLERS = (
     MemoryController,
     ExperimentController,
     ShadowController,
-    PrometheusController,
+    MetricsController,
 )
 _SERVICES = (
     "catalog",

@@ -14,7 +14,7 @@ from embedding_studio.bootstrap import Container, encoder_sources
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import UnavailableError
 
-__all__ = ["HealthController", "Live", "Readiness"]
+__all__ = ["HealthController", "Live", "Readiness", "check_all"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,19 +50,25 @@ class HealthController(Controller):
         """Ask every server that is needed; a process that stops is not ready, whatever they say."""
         if state.get("is_stopping"):
             return Response(Readiness("unavailable", {"process": "stops"}), status_code=503)
-        names = ("postgres", "mongo", "redis")
-        answers = await asyncio.gather(
-            _check(container.pool.fetchval("SELECT 1")),
-            _check(container.database.command("ping")),
-            _check(container.queue.ping()),
-        )
-        checks = dict(zip(names, answers, strict=True))
-        checks["inference"] = await _check_inference(container)
+        checks = await check_all(container)
         ready = all(answer == "ok" for answer in checks.values())
         return Response(
             Readiness("ok" if ready else "unavailable", checks),
             status_code=200 if ready else 503,
         )
+
+
+async def check_all(container: Container) -> dict[str, str]:
+    """What each server that is needed says: `ok`, or what is wrong."""
+    names = ("postgres", "mongo", "redis")
+    answers = await asyncio.gather(
+        _check(container.pool.fetchval("SELECT 1")),
+        _check(container.database.command("ping")),
+        _check(container.queue.ping()),
+    )
+    checks = dict(zip(names, answers, strict=True))
+    checks["inference"] = await _check_inference(container)
+    return checks
 
 
 async def _check_inference(container: Container) -> str:

@@ -62,7 +62,7 @@ def worker(
 
     settings = logged_settings()
     if role == "all":
-        run_roles(settings.data_dir, say=Console(stderr=True).print)
+        run_roles(settings.data_dir, metrics_port=settings.metrics.port, say=Console(stderr=True).print)
     elif role in ROLES:
         run_worker(settings, role)
     else:

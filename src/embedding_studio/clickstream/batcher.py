@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 from pymongo.errors import WaitQueueTimeoutError
 
+from embedding_studio.clickstream.metrics import SESSIONS_WAITING
+
 __all__ = ["Batcher", "Insert"]
 
 Document = TypeVar("Document")
@@ -39,6 +41,7 @@ class Batcher(Generic[Document]):
             raise WaitQueueTimeoutError("too many documents wait to be inserted")
         inserted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((document, inserted))
+        SESSIONS_WAITING.inc()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         await inserted
@@ -46,8 +49,10 @@ class Batcher(Generic[Document]):
     async def _run(self) -> None:
         try:
             while self._queue:
-                batch = [waiting for waiting in self._queue[: self._at_once] if not waiting[1].done()]
+                first = self._queue[: self._at_once]
+                batch = [waiting for waiting in first if not waiting[1].done()]
                 del self._queue[: self._at_once]
+                SESSIONS_WAITING.dec(len(first))
                 if batch:
                     await self._insert_all(batch)
         finally:

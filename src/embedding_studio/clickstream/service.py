@@ -21,6 +21,7 @@ from embedding_studio.clickstream.domain import (
 )
 from embedding_studio.clickstream.errors import SessionExistsError, SessionNotFoundError
 from embedding_studio.clickstream.intake import Tallies, tally
+from embedding_studio.clickstream.metrics import SESSIONS, count_events
 from embedding_studio.clickstream.models import Event, Session, packed
 from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
@@ -114,6 +115,7 @@ class ClickstreamService:
         session_id = session_id or new_id()
         note(session_id=session_id)
         await self._repository.add_session(_session_document(session_id, session, self._clock()))
+        SESSIONS.inc()
         return session_id
 
     async def add(self, session_id: str, session: NewSession) -> bool:
@@ -159,7 +161,9 @@ class ClickstreamService:
         await self._tell({event["session_id"]: event["collection"] for event in documents.values()})
         now = self._clock()
         await self._count(tally(events, showings, rejected, written=written, now=now), now)
-        return Accepted(len(written), len(events) - len(rejected) - len(written), rejected)
+        duplicates = len(events) - len(rejected) - len(written)
+        count_events(accepted=len(written), duplicates=duplicates, rejected=rejected)
+        return Accepted(len(written), duplicates, rejected)
 
     async def get(self, session_id: str) -> tuple[Session, list[Event]]:
         """A session with its events.

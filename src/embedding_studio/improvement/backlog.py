@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from pymongo import UpdateOne
 
@@ -33,6 +34,13 @@ class Backlog:
         """The sessions that have waited longest, and the stamp of each."""
         found = Unlearned.get_pymongo_collection().find({"collection": collection}, {"stamp": 1})
         return {one["_id"]: one["stamp"] async for one in found.sort("at", 1).limit(limit)}
+
+    async def lags(self, *, limit: int) -> list[tuple[str, int, datetime]]:
+        """By collection, how many sessions wait, and since when the first does; of the `limit` oldest."""
+        of_each = {"_id": "$collection", "count": {"$sum": 1}, "first": {"$min": "$at"}}
+        steps: list[Mapping[str, Any]] = [{"$sort": {"at": 1}}, {"$limit": limit}, {"$group": of_each}]
+        found = await Unlearned.get_pymongo_collection().aggregate(steps)
+        return [(one["_id"], one["count"], one["first"]) async for one in found]
 
     async def done(self, stamps: Mapping[str, str]) -> None:
         """Take off the sessions that were learned, but not those that had events meanwhile."""

@@ -125,6 +125,15 @@ class MemoryRepository:
         )
         return {(row["encoder"], row["dimensions"]): row["id"] for row in rows}
 
+    async def revisions(self, *, limit: int) -> dict[str, int]:
+        """The newest revision of each collection that remembers anything, of `limit` collections by name."""
+        rows = await self._pool.fetch(
+            "SELECT c.name, max(m.revision) AS revision FROM memories m JOIN collections c ON c.id = m.collection_id"
+            " GROUP BY c.name ORDER BY c.name LIMIT $1",
+            limit,
+        )
+        return {row["name"]: row["revision"] for row in rows}
+
     async def make(self, collection: Collection, encoder: str, dimensions: int) -> int | None:
         """The memory of an encoder, made if there is none; None if the collection is gone."""
         async with self._pool.acquire() as connection, connection.transaction():

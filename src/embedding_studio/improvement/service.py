@@ -121,6 +121,14 @@ class ImprovementService:
         for some in await self._to_learn_anew(collection, await self._directions.serving(collection)):
             await self._learn_of(collection, some)
 
+    async def revisions(self, *, limit: int) -> dict[str, int]:
+        """The newest revision of the memory by collection, of `limit` collections."""
+        return await self._memories.revisions(limit=limit)
+
+    async def lags(self, *, limit: int) -> list[tuple[str, int, datetime]]:
+        """By collection, how many sessions wait to be learned, and since when the first does; of the `limit` oldest."""
+        return await self._backlog.lags(limit=limit)
+
     async def warm(self) -> None:
         """Make ready what the next click and search need; does nothing where that is done.
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.inference.metrics import BATCH_TEXTS, TEXTS_WAITING
 from embedding_studio.kernel.errors import UnavailableError
 
 __all__ = ["Batcher", "Model"]
@@ -79,6 +80,7 @@ class Batcher(Generic[T]):
         waiting = _Waiting(texts, longest, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._texts += len(texts)
+        TEXTS_WAITING.inc(len(texts))
         if self._texts * longest >= self._budget:
             self._full.set()
         self._start_work()
@@ -127,12 +129,14 @@ class Batcher(Generic[T]):
                 break
             self._queue.popleft()
             self._texts -= len(waiting.texts)
+            TEXTS_WAITING.dec(len(waiting.texts))
             if not waiting.rows.done():
                 batch.append(waiting)
                 texts, longest = texts + len(waiting.texts), max(longest, waiting.longest)
         return batch
 
     async def _run_one(self, batch: list[_Waiting[T]]) -> None:
+        BATCH_TEXTS.observe(sum(len(waiting.texts) for waiting in batch))
         try:
             rows = await self._model([text for waiting in batch for text in waiting.texts])
         except Exception as error:  # noqa: BLE001  # every waiting request must hear of it

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from embedding_studio.inference.engines import Engine
 from embedding_studio.inference.exported import compare, read_canaries
+from embedding_studio.inference.metrics import FALLBACKS
 from embedding_studio.inference.onnx import text_canaries
 from embedding_studio.inference.settings import TritonSettings
 from embedding_studio.inference.texts import TextReader, Tokens
@@ -69,6 +70,7 @@ class TritonEngine:
                 raise
             logger.warning("%s is embedded in process: %s", self._model, error.detail)
             self._spared_until = moment() + _SPARED
+            FALLBACKS.inc()
             return await (await self._in_this_process()).embed(tokens, bulk=bulk)
 
     async def embed_images(self, images: Sequence[NDArray[np.uint8]]) -> Vectors:

@@ -1,7 +1,8 @@
 """The transport of tasks: Dramatiq messages on Redis that carry a task's id, and whose request it belongs to."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from embedding_studio.infra import tracing
 from embedding_studio.infra.log import fact, logged
 from embedding_studio.infra.tracing import span
 
-__all__ = ["JobQueue", "RedisSettings", "Signal", "continued", "open_broker"]
+__all__ = ["JobQueue", "RedisSettings", "Signal", "Waiting", "continued", "open_broker"]
 
 
 class RedisSettings(BaseModel):
@@ -40,6 +41,18 @@ class Signal:
     name: str
     queue: str
     time_limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Messages that wait in a queue.
+
+    Attributes:
+        oldest: Seconds since the first was sent; 0 where none waits.
+    """
+
+    count: int
+    oldest: float
 
 
 def open_broker(settings: RedisSettings) -> RedisBroker:
@@ -100,6 +113,29 @@ class JobQueue:
         """
         await self.send(queue=signal.queue, kind=signal.name, task_id=about)
 
+    async def waiting(self, queues: Sequence[str]) -> dict[str, Waiting]:
+        """What waits in each of the queues; what workers have fetched already does not count.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        return await asyncio.to_thread(self._waiting, queues)
+
+    def _waiting(self, queues: Sequence[str]) -> dict[str, Waiting]:
+        keys = [f"{self._broker.namespace}:{queue}" for queue in queues]
+        with self._broker.client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.llen(key)
+                pipeline.lindex(key, 0)
+            answers = pipeline.execute()
+            for key, first in zip(keys, answers[1::2], strict=True):
+                pipeline.hget(f"{key}.msgs", first or "")
+            messages = pipeline.execute()
+        return {
+            queue: Waiting(count, _age(message))
+            for queue, count, message in zip(queues, answers[::2], messages, strict=True)
+        }
+
     async def ping(self) -> None:
         """Return if Redis answers.
 
@@ -111,3 +147,7 @@ class JobQueue:
     @staticmethod
     async def _call(command: Callable[[], object]) -> None:
         await asyncio.to_thread(command)
+
+
+def _age(message: bytes | None) -> float:
+    return max(0.0, time.time() - dramatiq.Message.decode(message).message_timestamp / 1000) if message else 0.0

@@ -1,5 +1,6 @@
 """The PostgreSQL pool: codecs, time limits and nothing about tables."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -8,6 +9,7 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 from pgvector import Vector
+from prometheus_client import Gauge
 from pydantic import BaseModel, Field, SecretStr
 
 from embedding_studio.infra.tracing import is_traced, note_span
@@ -32,6 +34,19 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "jit": "off",
 }
 _TRACED_SQL = 2_000
+_WATCH_EVERY_S = 5.0
+_CONNECTIONS = Gauge(
+    "embedding_studio_postgres_connections",
+    "Connections to PostgreSQL, looked at every five seconds",
+    ("pool", "state"),
+    multiprocess_mode="livesum",
+)
+_LIMIT = Gauge(
+    "embedding_studio_postgres_connections_limit",
+    "Connections to PostgreSQL that may be open",
+    ("pool",),
+    multiprocess_mode="livesum",
+)
 _NONE: Mapping[str, str] = {}
 
 
@@ -84,7 +99,9 @@ class _Pool(Pool):
 
 
 @asynccontextmanager
-async def open_pool(settings: PostgresSettings, *, server_settings: Mapping[str, str] = _NONE) -> AsyncIterator[Pool]:
+async def open_pool(
+    settings: PostgresSettings, *, name: str = "other", server_settings: Mapping[str, str] = _NONE
+) -> AsyncIterator[Pool]:
     """Yield a pool whose connections read and write `vector` as numpy arrays and `jsonb` as Python values.
 
     Connections are not reset on release, which saves a round trip: whoever changes a session setting uses
@@ -92,6 +109,7 @@ async def open_pool(settings: PostgresSettings, *, server_settings: Mapping[str,
 
     Args:
         settings: Where the server is, and the pool's size.
+        name: As metrics call it.
         server_settings: What these connections have otherwise than those of other pools.
     """
     pool = await _Pool(
@@ -104,10 +122,22 @@ async def open_pool(settings: PostgresSettings, *, server_settings: Mapping[str,
         init=_set_codecs,
         reset=_keep,
     )
+    watching = asyncio.create_task(_watch(pool, name))
     try:
         yield pool
     finally:
+        watching.cancel()
         pool.terminate()
+
+
+async def _watch(pool: Pool, name: str) -> None:
+    """Show every few seconds how many connections are in use."""
+    used, idle = (_CONNECTIONS.labels(name, state) for state in ("used", "idle"))
+    _LIMIT.labels(name).set(pool.get_max_size())
+    while True:
+        idle.set(pool.get_idle_size())
+        used.set(pool.get_size() - pool.get_idle_size())
+        await asyncio.sleep(_WATCH_EVERY_S)
 
 
 async def _set_codecs(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client import Counter, Histogram
 from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
@@ -19,6 +20,10 @@ __all__ = ["TritonClient", "open_triton"]
 
 T = TypeVar("T")
 
+_SECONDS = Histogram("embedding_studio_triton_seconds", "Seconds until Triton answered what it was asked to infer")
+_FAILURES = Counter(
+    "embedding_studio_triton_failures", "Requests that Triton did not answer, by gRPC's status", ("status",)
+)
 _RETRY_AFTER = 2
 _FULL = "Exceeds maximum queue size"
 _NO_ANSWER = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED"}
@@ -58,7 +63,7 @@ class TritonClient:
         wanted = [InferRequestedOutput(output)]
 
         async def call(channel: InferenceServerClient) -> NDArray[np.float32]:
-            with span("triton infer", "client", rpc__system="grpc", model=model):
+            with span("triton infer", "client", rpc__system="grpc", model=model), _SECONDS.time():
                 result = await channel.infer(
                     model,
                     tensors,
@@ -122,6 +127,7 @@ class TritonClient:
         try:
             return await self._tried(call)
         except InferenceServerException as error:
+            _FAILURES.labels(str(error.status() or "none").removeprefix("StatusCode.")).inc()
             raise _as_ours(error) from error
 
     async def _tried(self, call: Callable[[InferenceServerClient], Awaitable[T]]) -> T:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from embedding_studio.infra.metrics import collection_label
 from embedding_studio.infra.postgres import Connection, Pool
 from embedding_studio.search.metrics import RECALL
 from embedding_studio.vector_store import (
@@ -76,7 +77,7 @@ class RecallMeter:
             exact = await find(connection, collection, query, limit=limit)
             bucket = await _bucket(connection, collection, query)
             recall = recall_of(hits, exact)
-            RECALL.labels(collection.name, bucket).observe(recall)
+            RECALL.labels(collection_label(collection.name), bucket).observe(recall)
             mean = await note_recall(connection, collection, bucket, recall)
             if self._should_raise(mean, seconds):
                 further = min(LARGEST_EF, round(mean.ef_search * _STEP))

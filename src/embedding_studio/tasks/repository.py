@@ -178,6 +178,17 @@ class TaskRepository:
         """Remember when the message was last sent."""
         await Task.get_pymongo_collection().update_one({"_id": task_id}, {"$set": {"sent_at": at}})
 
+    async def open_of(self, *, limit: int) -> list[tuple[TaskKind, TaskState, int, datetime]]:
+        """By kind and state, how many tasks are not finished, and when the first was made; of `limit` at most."""
+        of_each = {"_id": {"kind": "$kind", "state": "$state"}, "count": {"$sum": 1}, "first": {"$min": "$created_at"}}
+        steps: list[Mapping[str, Any]] = [
+            {"$match": {"state": {"$in": ["pending", "running"]}}},
+            {"$limit": limit},
+            {"$group": of_each},
+        ]
+        found = await Task.get_pymongo_collection().aggregate(steps)
+        return [(one["_id"]["kind"], one["_id"]["state"], one["count"], one["first"]) async for one in found]
+
     async def count_waiting(self) -> int:
         """How many tasks are not finished."""
         return await Task.find({"state": {"$nin": list(FINISHED)}}).count()

@@ -195,6 +195,14 @@ class TaskService:
         """Tasks, newest first."""
         return await self._tasks.page(kind=kind, state=state, collection=collection, before=before, limit=limit)
 
+    async def open_of(self, *, limit: int) -> list[tuple[TaskKind, TaskState, int, float]]:
+        """By kind and state, how many tasks are not finished, and the age of the oldest in seconds; of `limit`."""
+        now = self._clock()
+        return [
+            (kind, state, count, max(0.0, (now - first).total_seconds()))
+            for kind, state, count, first in await self._tasks.open_of(limit=limit)
+        ]
+
     async def wait(self, task_id: str) -> Task:
         """The task once it has finished, or as it stands when the time to wait is over."""
         loop = asyncio.get_running_loop()

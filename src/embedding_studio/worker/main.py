@@ -16,6 +16,7 @@ from dramatiq.brokers.redis import RedisBroker
 from embedding_studio.bootstrap import Container, open_container
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import Signal, continued, open_broker
+from embedding_studio.infra.metrics import metrics_served
 from embedding_studio.infra.tracing import open_tracing
 from embedding_studio.settings import Settings
 from embedding_studio.tasks import Handler, Job
@@ -45,6 +46,7 @@ def run_worker(settings: Settings, role: str) -> None:
     broker = open_broker(settings.redis)
     dramatiq.set_broker(broker)
     with (
+        metrics_served(settings.metrics, role=role),
         open_tracing(settings.tracing, service=f"embedding-studio-{role}"),
         _event_loop() as loop,
         _services(settings, broker, loop, role) as container,
