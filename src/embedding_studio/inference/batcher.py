@@ -89,6 +89,7 @@ class Batcher(Generic[T]):
     async def _run_alone(self, texts: Sequence[T]) -> NDArray[np.float32]:
         """Run a request with no task between it and the model, which would cost a twentieth of a short query's time."""
         self._running.add(asyncio.current_task())
+        BATCH_TEXTS.observe(len(texts))
         try:
             return await self._model(texts)
         finally:
