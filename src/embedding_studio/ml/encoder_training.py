@@ -33,7 +33,7 @@ from embedding_studio.ml.samplers import sampler_of
 from embedding_studio.ml.teacher import teach
 from embedding_studio.ml.towers import WEIGHTS, begin, merge, write
 
-__all__ = ["Pace", "Progress", "train_encoder"]
+__all__ = ["Pace", "Progress", "has_bfloat16", "train_encoder"]
 
 _COMPLETE = "complete"
 _ENCODED_AT_ONCE = 64
@@ -42,6 +42,11 @@ Floats = npt.NDArray[np.float32]
 
 Progress = Callable[[int, int, Point | None], None]
 """Called with steps done, steps in all, and the point of the curve if there is a new one."""
+
+
+def has_bfloat16() -> bool:
+    """Whether there is a GPU that computes in bfloat16 itself: emulated, it would be slower than float32."""
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def train_encoder(folder: Path, job: EncoderJob, data: EncoderData, progress: Progress) -> EncoderResult:
@@ -244,16 +249,18 @@ def _trainer(
     if job.track == "both_encoders":
         columns["item"] = [data.items[row] for row in data.train.item]
     columns["label"] = list(range(len(data.train)))
+    arguments = _arguments(folder / "checkpoints", job, data)
     loss = PairLoss(
         model,
         data,
         build_objective(_with_settings(job)),
-        teaching=teach(job, data),
+        teaching=teach(job, data, arguments.device),
         chunk=_innermost(job.loss).get("chunk"),
+        reduced=has_bfloat16(),
     )
     trainer = _Trainer(
         model=model,
-        args=_arguments(folder / "checkpoints", job, data),
+        args=arguments,
         train_dataset=Dataset.from_dict(columns),
         loss=loss,
         evaluator=choice,
@@ -268,7 +275,7 @@ def _arguments(folder: Path, job: EncoderJob, data: EncoderData) -> SentenceTran
     cuda = torch.cuda.is_available()
     steps = -(-len(data.train) // (config.batch_size * int(os.environ.get("WORLD_SIZE", "1"))))
     every = max(1, steps // config.evaluations)
-    return SentenceTransformerTrainingArguments(
+    arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch_size,
@@ -277,7 +284,6 @@ def _arguments(folder: Path, job: EncoderJob, data: EncoderData) -> SentenceTran
         warmup_steps=steps * config.epochs // 10,
         seed=config.seed,
         data_seed=config.seed,
-        bf16=cuda and torch.cuda.is_bf16_supported(),
         use_cpu=not cuda,
         eval_strategy="steps",
         eval_steps=every,
@@ -290,6 +296,8 @@ def _arguments(folder: Path, job: EncoderJob, data: EncoderData) -> SentenceTran
         batch_sampler=sampler_of(job.sampler, data.train.query),
         prompts={"query": job.query_prompt, "item": job.item_prompt},
     )
+    arguments.mixed_precision = "no"  # `PairLoss` reduces; accelerate, told so by a launcher, would reduce all else too
+    return arguments
 
 
 def _with_settings(job: EncoderJob) -> dict[str, Any]:

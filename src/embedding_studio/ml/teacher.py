@@ -21,8 +21,8 @@ _LONGEST = 512
 Rows = npt.NDArray[np.int64]
 
 
-def teach(job: EncoderJob, data: EncoderData) -> Teaching | None:
-    """Ask the teacher of every training pair; None where the loss has none.
+def teach(job: EncoderJob, data: EncoderData, device: torch.device) -> Teaching | None:
+    """Ask the teacher, on this device, of every training pair; None where the loss has none.
 
     The other item of a pair is drawn from the nearest to its query that nobody clicked for it.
 
@@ -37,11 +37,12 @@ def teach(job: EncoderJob, data: EncoderData) -> Teaching | None:
         raise InvalidError.at("loss", "a teacher reads the items' texts")
     negatives = _negatives(data, np.random.default_rng(job.config.seed))
     model, tokenizer = load_cross_encoder(inner["teacher"])
+    model.to(device)
     queries = [data.queries[row] for row in data.train.query]
     scores = [
         _scores(tokenizer, model, queries, [data.items[row] for row in rows]) for rows in (data.train.item, negatives)
     ]
-    return Teaching(torch.from_numpy(negatives), torch.from_numpy(scores[0] - scores[1]))
+    return Teaching(negatives, scores[0] - scores[1])
 
 
 def _negatives(data: EncoderData, random: np.random.Generator) -> Rows:
@@ -65,7 +66,7 @@ def _scores(tokenizer: Any, model: Any, queries: Sequence[str], texts: Sequence[
             truncation=True,
             max_length=_LONGEST,
             return_tensors="pt",
-        )
+        ).to(model.device)
         with torch.no_grad():
-            scores[rows] = model(**tokens).logits.squeeze(-1).numpy()
+            scores[rows] = model(**tokens).logits.squeeze(-1).cpu().numpy()
     return scores

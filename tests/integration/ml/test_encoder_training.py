@@ -1,5 +1,6 @@
 """Training a small encoder for real."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -10,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from cross_encoder import save_cross_encoder
 from embedding_studio.inference import OnnxEncoder
 from embedding_studio.ml.encoder_training import train_encoder
 from embedding_studio.ml.job import EncoderData, EncoderResult, Point, read_result, write_job
+from embedding_studio.ml.ranking import ndcg_by_query
 from embedding_studio.ml.train import OUT_OF_MEMORY
 from small_encoder import job, one_thread, save_small_encoder, world
 
@@ -62,6 +65,22 @@ def test_clicks_teach_what_things_are_called(
     result = train(tmp_path, data, model, track=track, loss=loss)
     assert dev(result.curve[result.chosen]) > dev(result.curve[0]) + 0.2
     assert result.canary_difference < 1e-4
+
+
+@pytest.mark.parametrize(
+    "loss", [SOFTMAX, {"kind": "cached_softmax", "anchor": 0.0, "chunk": 2}], ids=["plain", "cached"]
+)
+def test_what_learns_in_bfloat16_is_looked_at_and_served_in_float32(
+    tmp_path: Path, data: EncoderData, model: str, loss: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.ml.encoder_training.has_bfloat16", lambda: True)
+    result = train(tmp_path, data, model, track="both_encoders", loss=loss)
+    assert dev(result.curve[result.chosen]) > dev(result.curve[0]) + 0.2
+    assert result.canary_difference < 1e-5
+    encoder = OnnxEncoder.load(tmp_path / "model", threads=1)
+    queries, items = encoder.encode(data.queries, "query"), encoder.encode(data.items, "item")
+    served = ndcg_by_query(queries, items, data.dev, data.dev_shown)
+    np.testing.assert_allclose(served, result.curve[result.chosen].ndcg)
 
 
 def test_grades_teach_the_order_of_items(tmp_path: Path, data: EncoderData, model: str) -> None:
@@ -178,6 +197,15 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(
     assert (gone_on.curve, gone_on.chosen) == (whole.curve, whole.chosen)
 
 
+def test_a_launcher_that_reduces_everything_reduces_nothing_here(
+    tmp_path: Path, data: EncoderData, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")  # as `accelerate launch --mixed_precision bf16` does
+    write_job(tmp_path, job(model, settings={"epochs": 2}), data)
+    assert Process(tmp_path).end() == 0
+    assert read_result(tmp_path).canary_difference < 1e-5
+
+
 def test_half_a_checkpoint_is_passed_over(tmp_path: Path, data: EncoderData, model: str) -> None:
     whole = train(tmp_path / "whole", data, model, settings={"epochs": 3})
     folder = tmp_path / "cut"
@@ -204,7 +232,7 @@ def test_a_training_that_takes_too_much_memory_gives_up(tmp_path: Path, data: En
 
 
 LAUNCH = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0")
-"""As on a machine with two GPUs; where there is none, the processes meet on its cores."""
+"""As on a machine with two GPUs; where there are fewer, the processes meet on its cores."""
 
 ONE_AFTER_THE_OTHER = """
 import sys
@@ -232,7 +260,8 @@ def together(tmp_path_factory: pytest.TempPathFactory, data: EncoderData, model:
     (folder / "script.py").write_text(ONE_AFTER_THE_OTHER)
     names = [str(folder / name) for name in (*jobs, "again")]
     command = [sys.executable, *LAUNCH, str(folder / "script.py"), *names]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    environment = dict(os.environ) if torch.cuda.device_count() > 1 else {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
         assert process.wait() == 0
     return folder
 

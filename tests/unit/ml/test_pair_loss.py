@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embedding_studio.ml.objectives import build_objective
-from embedding_studio.ml.pair_loss import PairLoss, _spread
+from embedding_studio.ml.pair_loss import PairLoss, _among, _spread
 from embedding_studio.ml.sources import load_model
 from small_encoder import save_small_encoder, world
 
@@ -69,3 +71,22 @@ def test_items_of_other_batches_are_negatives_where_items_are_not_encoded(model:
 def test_of_very_many_items_some_are_beside_the_batch() -> None:
     assert _spread(np.arange(10), 20).tolist() == list(range(10))
     assert _spread(np.arange(100), 4).tolist() == [0, 33, 66, 99]
+
+
+@given(st.lists(st.integers(0, 20), min_size=1), st.lists(st.integers(-2, 22)))
+def test_what_is_among_the_known_is_found(known: list[int], values: list[int]) -> None:
+    asked = torch.tensor(values, dtype=torch.int64).reshape(1, -1)
+    known_rows = torch.tensor(sorted(known))
+    assert torch.equal(_among(asked, known_rows), torch.isin(asked, known_rows))
+
+
+def test_in_bfloat16_the_loss_is_near_that_of_float32_and_of_its_type(model: str) -> None:
+    encoder, data = load_model(model), world(model, adapter=2)
+    features: list[Any] = [encoder.preprocess([data.queries[row] for row in data.train.query[:6]])]
+    values = []
+    for reduced in (False, True):
+        loss = PairLoss(encoder, data, build_objective({"kind": "softmax"}), reduced=reduced)
+        values.append(loss([dict(features[0])], torch.arange(6)).detach())
+    assert values[0].dtype == values[1].dtype == torch.float32
+    assert float(values[1]) == pytest.approx(float(values[0]), rel=0.02)
+    assert float(values[1]) != float(values[0])

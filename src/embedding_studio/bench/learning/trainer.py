@@ -8,7 +8,7 @@ none.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from embedding_studio.bench.figures import Figure, at_least, seen
 from embedding_studio.bench.learning.encoder_replay import from_the_base
 from embedding_studio.bench.learning.stage import Findings, Stage
-from embedding_studio.ml.encoder_training import Pace, train_encoder
+from embedding_studio.ml.encoder_training import Pace, has_bfloat16, train_encoder
 from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.ml.sources import load_model, locate
@@ -68,6 +68,8 @@ async def measure_trainer(stage: Stage) -> Findings:
     queries, titles = _claims(JudgedSet.read(stage.sets / _SET))
     race = Race(stage.model, queries, titles, work, _EPOCHS_ON_CUDA if torch.cuda.is_available() else 1)
     paces: dict[str, list[float]] = {name: [] for name in PACES}
+    for warm_up in PACES.values():
+        await asyncio.to_thread(warm_up, replace(race, epochs=1))
     for turn in range(_TURNS):
         stage.say(f"Turn {turn + 1} of {_TURNS}")
         for name in sorted(PACES, reverse=turn % 2 == 1):
@@ -88,7 +90,7 @@ def _figures(paces: Mapping[str, Sequence[float]]) -> list[Figure]:
 def _device() -> str:
     if not torch.cuda.is_available():
         return f"CPU, {torch.get_num_threads()} threads, float32"
-    return f"{torch.cuda.get_device_name()}, {'bfloat16' if torch.cuda.is_bf16_supported() else 'float32'}"
+    return f"{torch.cuda.get_device_name()}, {'bfloat16' if has_bfloat16() else 'float32'}"
 
 
 def _claims(judged: JudgedSet) -> tuple[list[str], list[str]]:
@@ -159,7 +161,7 @@ def _bare(race: Race) -> float:
                 num_train_epochs=race.epochs,
                 per_device_train_batch_size=defaults.batch_size,
                 learning_rate=defaults.learning_rate,
-                bf16=cuda and torch.cuda.is_bf16_supported(),
+                bf16=has_bfloat16(),
                 use_cpu=not cuda,
                 save_strategy="no",
                 disable_tqdm=True,
