@@ -108,6 +108,27 @@ def bench_inference(
     _report(figures, as_json=as_json)
 
 
+@commands.command("soak")
+def bench_soak(
+    data_dir: DataDir = Path("data/bench"),
+    minutes: Annotated[float, typer.Option(min=0.2, help="How long.")] = 10.0,
+    items: Annotated[int, typer.Option(min=100, help="How many items there are.")] = 5_000,
+    searches: Annotated[float, typer.Option(min=0.1, help="In a second; half are followed by a click.")] = 20.0,
+    writes: Annotated[float, typer.Option(min=0.1, help="Requests of twenty changed items, in a second.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let searches, clicks, writes and reindexes run together, and say what leaks, slows down or was lost.
+
+    Example: embedding-studio bench soak --minutes 10 --json
+    """
+    from embedding_studio.bench.soak import Rates
+    from embedding_studio.bench.soak import bench_soak as run
+
+    configure_logging(level="warning")
+    figures = run(data_dir, minutes=minutes, items=items, rates=Rates(searches, writes), say=whisper)
+    _report(figures, as_json=as_json)
+
+
 @commands.command("upsert")
 def bench_upsert(
     items: Annotated[Path, typer.Option(help="JSON lines of id and payload; may be gzipped.")],
