@@ -39,8 +39,11 @@ class BulkFigures:
 def bench_bulk(data_dir: Path, *, items: int, dimensions: int, say: Callable[[str], None]) -> BulkFigures:
     """Start everything on `data_dir`, send random unit vectors and wait until all are searchable."""
     host, port = "127.0.0.1", free_port()
-    with studio(data_dir, host=host, port=port, say=say) as _, Watch(_WATCHED) as watch:
-        client = BenchClient(f"http://{host}:{port}", "bench-bulk")
+    with (
+        studio(data_dir, host=host, port=port, say=say),
+        Watch(_WATCHED) as watch,
+        BenchClient(f"http://{host}:{port}", "bench-bulk") as client,
+    ):
         client.create("vectors", dimensions=dimensions)
         started = time.perf_counter()
         tasks = []

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import numpy as np
@@ -24,12 +24,18 @@ Json = dict[str, Any]
 
 
 class BenchClient:
-    """One collection of one server."""
+    """One collection of one server; its connections close with the block."""
 
     def __init__(self, url: str, collection: str) -> None:
         self._http = httpx.Client(base_url=f"{url}/api/v1", timeout=60.0)
         self._path = f"/collections/{collection}"
         self._name = collection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def create(self, plugin: str, **options: object) -> None:
         """Make the collection anew."""

@@ -71,8 +71,10 @@ def bench_upsert(data_dir: Path, items_file: Path, *, most: int | None, say: Cal
     texts = [piece.text for item in items for piece in FieldsText().build()(item["payload"])]
     sample = random.Random(0).sample(texts, min(_SAMPLE, len(texts)))  # noqa: S311  # no secret
     host, port = "127.0.0.1", free_port()
-    with studio(data_dir, host=host, port=port, say=say) as (_, settings):
-        client = BenchClient(f"http://{host}:{port}", "bench-upsert")
+    with (
+        studio(data_dir, host=host, port=port, say=say) as (_, settings),
+        BenchClient(f"http://{host}:{port}", "bench-upsert") as client,
+    ):
         client.create("text")
         say(f"Encoding {len(sample)} of {len(texts)} texts with SentenceTransformer.encode, and without the API")
         plain = _sentence_transformers(sample, settings.inference.bulk_threads)

@@ -40,14 +40,14 @@ def bench_soak(data_dir: Path, *, minutes: float, items: int, rates: Rates, say:
     The second quarter of the time is compared with the last: in the first, caches fill.
     """
     host, port = "127.0.0.1", free_port()
-    with studio(data_dir, host=host, port=port, say=say):
-        client = BenchClient(f"http://{host}:{port}", _NAME)
+    url = f"http://{host}:{port}"
+    with studio(data_dir, host=host, port=port, say=say), BenchClient(url, _NAME) as client:
         client.create("text")
         say(f"Sending {items:,} items")
         client.send([item(number, 0) for number in range(items)])
         client.settle()
         say(f"{minutes:g} minutes of traffic")
-        with httpx.Client(base_url=f"http://{host}:{port}/api/v1", timeout=30.0) as http:
+        with httpx.Client(base_url=f"{url}/api/v1", timeout=30.0) as http:
             traffic = Traffic(http, _NAME, items)
             with Watch(_WATCHED) as watch, _reindexing(client, every_s=minutes * 15) as reindexes:
                 traffic.run(minutes * 60, rates)
