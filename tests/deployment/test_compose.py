@@ -1,0 +1,96 @@
+"""What `config/compose.yaml` promises, and the images that it builds."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployment.conftest import ROOT, Run
+from embedding_studio.settings import load_settings
+
+COMPOSE = Path("config/compose.yaml")
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / COMPOSE).read_text())["services"]
+ONCE = {"buckets", "export", "migrate"}
+WORKERS = {"finetune", "improve", "inference", "upsert"}
+every = pytest.mark.parametrize("name", sorted(SERVICES))
+
+
+def test_it_follows_the_specification(run: Run) -> None:
+    done = run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE))
+    assert done.returncode == 0, done.stdout
+
+
+def test_images_are_built_as_a_linter_would(run: Run) -> None:
+    done = run("hadolint", "Dockerfile")
+    assert done.returncode == 0, done.stdout
+
+
+def test_all_images_that_are_built_are_used_and_the_other_way_round() -> None:
+    targets = set(re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    used = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
+    assert used == targets - {"build", "build-train", "runtime"}
+
+
+def test_only_the_api_is_reached_from_outside_and_first_by_this_machine_alone() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"api": ["${API_ADDRESS:-127.0.0.1}:8400:8400"]}
+    assert {name for name, service in SERVICES.items() if service["networks"] != ["stores"]} == {"api"}
+    assert yaml.safe_load((ROOT / COMPOSE).read_text())["networks"]["stores"] == {"internal": True}
+
+
+def test_no_password_has_a_value_or_a_default() -> None:
+    text = (ROOT / COMPOSE).read_text()
+    secret = re.compile(r"\$\{(\w*(?:PASSWORD|KEY)\w*)([^}]*)\}")
+    found = secret.findall(text)
+    assert {name for name, _ in found} == {
+        *("MARIADB_PASSWORD", "MLFLOW_PASSWORD", "MLFLOW_SESSION_KEY", "MONGO_PASSWORD", "MONGO_REPLICA_KEY"),
+        *("POSTGRES_PASSWORD", "REDIS_PASSWORD", "S3_SECRET_KEY"),
+    }
+    assert all(rest.startswith(":?") for _, rest in found)
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search(r"PASSWORD$|SECRET|_KEY$", name) and not name.endswith(("ACCESS_KEY", "ACCESS_KEY_ID")):
+                assert value == "1" or secret.fullmatch(value), name
+
+
+@every
+def test_images_are_of_one_version(name: str) -> None:
+    image = SERVICES[name]["image"]
+    assert re.fullmatch(r"[\w/.-]+:v?\d+\.\d+[\w.-]*", image) or image.startswith("${TRITON_IMAGE:?"), image
+
+
+@every
+def test_nobody_has_more_rights_or_room_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"].split(":")[0] != "0"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+
+
+@every
+def test_what_runs_on_is_started_again_and_what_answers_is_asked(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
+    assert ("healthcheck" in service) == (name not in ONCE | WORKERS)
+
+
+@every
+def test_who_waits_waits_for_what_is_there(name: str) -> None:
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        ready = "service_completed_successfully" if other in ONCE else "service_healthy"
+        assert how == {"condition": ready}, other
+
+
+def test_settings_are_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WORKERS | ONCE | {"api"}:
+        for key, value in SERVICES[name]["environment"].items():
+            if key.startswith("EMBEDDING_STUDIO_"):
+                monkeypatch.setenv(key, re.sub(r"\$\{[^}]*\}", "secret", value))
+    monkeypatch.setenv("EMBEDDING_STUDIO_ENV", "prod")
+    settings = load_settings()
+    assert settings.objects.endpoint == "objects:8333"
+    assert settings.inference.engine == "triton"
