@@ -17,6 +17,7 @@ from embedding_studio.clickstream import (
     Outcomes,
     QualityService,
     Reporting,
+    Retention,
     Session,
 )
 from embedding_studio.experiments import (
@@ -50,9 +51,13 @@ from embedding_studio.inference import (
     ModelVersion,
     open_encoders,
 )
+from embedding_studio.infra.documents import migrate_documents, require_documents
 from embedding_studio.infra.jobs import JobQueue, open_broker
+from embedding_studio.infra.migrations import migrate as migrate_tables
+from embedding_studio.infra.migrations import present_revision, require_schema
 from embedding_studio.infra.mongo import Database, open_database
 from embedding_studio.infra.objects import Objects, open_objects
+from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
@@ -88,7 +93,15 @@ from embedding_studio.upsertion import (
 )
 from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexHolds, IndexVersions, ItemStore
 
-__all__ = ["QUEUES", "Container", "encoder_sources", "model_sources", "open_container"]
+__all__ = [
+    "QUEUES",
+    "Container",
+    "encoder_sources",
+    "migrate",
+    "model_sources",
+    "open_container",
+    "require_migrated",
+]
 
 QUEUES = ("finetune", "improve", "inference", "inference_bulk", "learn", "reindex", "upsert", "upsert_bulk")
 """All that workers take messages from."""
@@ -118,6 +131,31 @@ def model_sources(plugins: PluginRegistry) -> list[EncoderSource]:
     rankers = [ranker for plugin in plugins.working() for ranker in plugin.ranking.rankers]
     cross_encoders = [ranker.build() for ranker in rankers if isinstance(ranker, CrossEncoderRerank)]
     return list(dict.fromkeys([*encoder_sources(plugins), *cross_encoders]))
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring PostgreSQL, then MongoDB to the present schema; safe at any time, and beside the release before.
+
+    Raises:
+        ConflictError: Locks on the schema were not to be had.
+    """
+    await migrate_tables(settings.postgres)
+    await migrate_documents(settings.mongo, _DOCUMENTS)
+
+
+async def require_migrated(settings: Settings) -> None:
+    """See that the databases are not older than this release.
+
+    Raises:
+        ConflictError: They are; says what to run.
+        UnavailableError: One does not answer.
+    """
+    try:
+        require_schema(await present_revision(settings.postgres))
+        async with open_database(settings.mongo, ()) as database:
+            await require_documents(database)
+    except OUTAGES as error:
+        raise as_unavailable(error) from error
 
 
 class Container:
@@ -262,6 +300,16 @@ class Container:
             tasks=self.tasks,
             trained_since=self._model_repository.trained_since,
             on_forget=(self.improvement.forget_user,),
+        )
+
+    @cached_property
+    def retention(self) -> Retention:
+        return Retention(
+            repository=self._clickstream_repository,
+            collections=self.collections,
+            experiments=self._experiment_repository.live_ids,
+            clock=self.clock,
+            settings=self.settings.clickstream,
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from embedding_studio.bootstrap import model_sources
+from embedding_studio.bootstrap import migrate, model_sources
 from embedding_studio.inference import Encoders
 from embedding_studio.infra.embedded import (
     Child,
@@ -21,13 +21,12 @@ from embedding_studio.infra.embedded import (
     require_free_port,
     start_servers,
 )
-from embedding_studio.infra.migrations import migrate
 from embedding_studio.kernel.errors import ForbiddenError, NotFoundError
 from embedding_studio.sdk import find_plugins
 from embedding_studio.settings import PREFIX, Settings, load_settings
 from embedding_studio.worker import ROLES
 
-__all__ = ["join", "run_roles", "studio", "up"]
+__all__ = ["join", "run_roles", "servers", "studio", "up"]
 
 _EXPORT_DEADLINE_S = 600.0
 _READY_DEADLINE_S = 60.0
@@ -53,17 +52,31 @@ def studio(
     """
     require_free_port(host, port)
     data_dir = data_dir.resolve()
-    with lock_data_dir(data_dir), Supervisor() as supervisor:
-        say(f"Starting PostgreSQL, MongoDB and Redis in {data_dir}")
-        os.environ.update(_environment(data_dir, host, port, start_servers(supervisor, data_dir)))
+    with servers(data_dir, say) as supervisor:
+        os.environ.update({f"{PREFIX}API__HOST": host, f"{PREFIX}API__PORT": str(port)})
         _note_environment(data_dir)
         settings = load_settings()
-        asyncio.run(migrate(settings.postgres))
+        asyncio.run(migrate(settings))
         _export(supervisor, settings, say)
         api = supervisor.start("api", [*_COMMAND, "serve"], log=data_dir / "logs" / "api.log")
         _start_roles(supervisor, data_dir, settings.metrics.port)
         _wait_until_ready(api, settings)
         yield supervisor, settings
+
+
+@contextmanager
+def servers(data_dir: Path, say: Callable[[str], None]) -> Iterator[Supervisor]:
+    """The three servers of a folder without anything of ours; the environment names them, and they end with the block.
+
+    Raises:
+        ConflictError: Another process uses the folder.
+        UnavailableError: A server is not installed, or did not start.
+    """
+    data_dir = data_dir.resolve()
+    with lock_data_dir(data_dir), Supervisor() as supervisor:
+        say(f"Starting PostgreSQL, MongoDB and Redis in {data_dir}")
+        os.environ.update(_environment(data_dir, start_servers(supervisor, data_dir)))
+        yield supervisor
 
 
 def up(data_dir: Path, *, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -111,14 +124,12 @@ def _start_roles(supervisor: Supervisor, data_dir: Path, metrics_port: int | Non
         supervisor.start(f"worker {role}", [*_COMMAND, "worker", "--role", role], log=log, env=env)
 
 
-def _environment(data_dir: Path, host: str, port: int, urls: ServerUrls) -> dict[str, str]:
+def _environment(data_dir: Path, urls: ServerUrls) -> dict[str, str]:
     return {
         f"{PREFIX}DATA_DIR": str(data_dir),
         f"{PREFIX}POSTGRES__DSN": urls.postgres,
         f"{PREFIX}MONGO__URL": urls.mongo,
         f"{PREFIX}REDIS__URL": urls.redis,
-        f"{PREFIX}API__HOST": host,
-        f"{PREFIX}API__PORT": str(port),
     }
 
 

@@ -1,10 +1,10 @@
 """People who search, click and write without a pause, and what became of all they did."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import httpx
@@ -27,8 +27,18 @@ class Shoppers:
         failures: What was not answered as it should.
     """
 
-    def __init__(self, url: str, collection: str, *, supplied: bool = True) -> None:
-        """`supplied` is whether items are written too."""
+    def __init__(
+        self,
+        url: str,
+        collection: str,
+        *,
+        supplied: bool = True,
+        query: Callable[[int], object] = lambda number: {"vector": [1.0, number % 7]},
+        item: Callable[[int], dict[str, Any]] = lambda number: {"payload": {}, "vector": [1.0, number % 9]},
+    ) -> None:
+        """`supplied` is whether items are written too; `query` and `item` make one of a number."""
+        self._query = query
+        self._item = item
         self.supplied = supplied
         self._url = url
         self._path = f"/api/v1/collections/{collection}"
@@ -63,7 +73,7 @@ class Shoppers:
         with httpx.Client(base_url=self._url, timeout=30.0) as client:
             while not self._over.wait(_PAUSE):
                 number = next(self._numbers)
-                found = self._ask(client, f"{self._path}/search", {"query": {"vector": [1.0, number % 7]}, "limit": 5})
+                found = self._ask(client, f"{self._path}/search", {"query": self._query(number), "limit": 5})
                 if found is None:
                     continue
                 self.searches += 1
@@ -78,12 +88,11 @@ class Shoppers:
     def _supply(self) -> None:
         with httpx.Client(base_url=self._url, timeout=30.0) as client:
             while not self._over.wait(5 * _PAUSE):
-                names = [f"{self._name}-{next(self._numbers)}" for _ in range(20)]
-                items = [{"id": one, "payload": {}, "vector": [1.0, len(one)]} for one in names]
+                items = [{"id": f"{self._name}-{n}"} | self._item(n) for n in islice(self._numbers, 20)]
                 answer = self._ask(client, f"{self._path}/items", {"items": items})
                 if answer is not None:
                     self.tasks.append(answer["task_id"])
-                    self.items |= set(names)
+                    self.items |= {one["id"] for one in items}
 
     def _ask(self, client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         try:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from embedding_studio.bootstrap import migrate
 from embedding_studio.inference.exporting import export_missing
 from embedding_studio.infra.embedded import ServerUrls
 from embedding_studio.infra.jobs import RedisSettings
-from embedding_studio.infra.migrations import migrate
 from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.sdk import SentenceEncoder
@@ -45,7 +45,7 @@ def encoders(settings: Settings) -> Path:
 @pytest.fixture(scope="session")
 async def studio(settings: Settings, encoders: Path) -> AsyncIterator[Studio]:
     assert encoders == settings.inference.encoders
-    await migrate(settings.postgres)
+    await migrate(settings)
     async with open_studio(settings) as studio:
         yield studio
 

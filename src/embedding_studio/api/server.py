@@ -11,6 +11,7 @@ from litestar import Litestar
 from embedding_studio.api.app import create_app
 from embedding_studio.api.loopback import require_loopback
 from embedding_studio.api.processes import Processes, listen
+from embedding_studio.bootstrap import require_migrated
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.notify import notify_ready
 from embedding_studio.settings import ApiSettings, Settings
@@ -29,9 +30,9 @@ def serve(settings: Settings, *, listener: int | None = None) -> None:
         listener: Descriptor of a socket that listens already, in place of the settings' address.
 
     Raises:
-        ConflictError: The address is taken.
+        ConflictError: The address is taken, or the databases are those of an older release.
         ForbiddenError: The address can be reached from other machines.
-        UnavailableError: A process did not start, or ended again and again.
+        UnavailableError: A process did not start, or ended again and again; or a database does not answer.
     """
     if listener is None and settings.api.processes == 1:
         require_loopback(settings.api.host)
@@ -47,6 +48,7 @@ def serve(settings: Settings, *, listener: int | None = None) -> None:
 
 
 def _serve_here(settings: Settings, listener: socket.socket | None) -> None:
+    asyncio.run(require_migrated(settings))
     app = create_app(settings)
     calm_collector()
     config = uvicorn.Config(

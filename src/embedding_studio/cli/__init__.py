@@ -2,7 +2,7 @@
 
 import typer
 
-from embedding_studio.cli import bench, content, doctor, experiments, gate, running, simulating
+from embedding_studio.cli import backup, bench, content, doctor, experiments, gate, running, simulating
 
 __all__ = ["app"]
 
@@ -14,6 +14,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(running.commands)
+app.add_typer(backup.commands)
 app.add_typer(content.commands)
 app.add_typer(doctor.commands, name="doctor")
 app.add_typer(gate.commands, name="gate")

@@ -12,7 +12,7 @@ __all__ = ["commands"]
 
 
 class _Doctor(TyperGroup):
-    """`doctor` and `doctor COLLECTION` look at tables; a collection named `events` takes `doctor tables events`."""
+    """`doctor` and `doctor COLLECTION` look at tables; a collection with a command's name: `doctor tables events`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `tables` where no command is named."""
@@ -46,6 +46,24 @@ def doctor_tables(
         raise typer.Exit(1)
 
 
+@commands.command("installation")
+def doctor_installation(data_dir: Running = None, as_json: AsJson = False) -> None:
+    """Say whether servers, schema, disk, clocks, objects, encoders and workers are fit; status 1 if anything is bad.
+
+    Example: embedding-studio doctor installation
+    """
+    from embedding_studio.doctor import doctor_installation as run
+    from embedding_studio.doctor import show_installation
+
+    report = asyncio.run(run(settings_of(data_dir)))
+    if as_json:
+        console.print_json(report.to_json())
+    else:
+        show_installation(report, console)
+    if not report.is_well:
+        raise typer.Exit(1)
+
+
 @commands.command("events")
 def doctor_events(
     collection: Annotated[str | None, typer.Argument(help="Name of a collection; all if not given.")] = None,
@@ -59,8 +77,8 @@ def doctor_events(
 
     Example: embedding-studio doctor events shop --since 2026-01-31T00:00:00Z
     """
-    from embedding_studio.doctor_events import all_well, events_json, show_events
-    from embedding_studio.doctor_events import doctor_events as run
+    from embedding_studio.doctor import all_well, events_json, show_events
+    from embedding_studio.doctor import doctor_events as run
     from embedding_studio.kernel.time import read_time
 
     moment = read_time(since, "--since") if since else None

@@ -71,7 +71,10 @@ def worker(
 
 @commands.command()
 def migrate() -> None:
-    """Bring PostgreSQL to the present schema; safe to run at any time."""
-    from embedding_studio.infra.migrations import migrate as run
+    """Bring PostgreSQL and MongoDB to the present schema; safe at any time, and while the release before still runs.
 
-    asyncio.run(run(logged_settings().postgres))
+    Example: embedding-studio migrate
+    """
+    from embedding_studio.bootstrap import migrate as run
+
+    asyncio.run(run(logged_settings()))

@@ -11,6 +11,7 @@ from embedding_studio.clickstream.outcomes import METRICS, PREFERENCE, ArmOutcom
 from embedding_studio.clickstream.quality import QualityService
 from embedding_studio.clickstream.reporting import Reporting
 from embedding_studio.clickstream.repository import ClickstreamRepository
+from embedding_studio.clickstream.retention import Retention
 from embedding_studio.clickstream.schemas import ExportedSession
 from embedding_studio.clickstream.service import (
     Accepted,
@@ -50,6 +51,7 @@ __all__ = [
     "QualityService",
     "RejectedEvent",
     "Reporting",
+    "Retention",
     "Session",
     "SessionExistsError",
     "SessionNotFoundError",

@@ -220,6 +220,25 @@ class ClickstreamRepository:
             deleted_sessions += (await sessions.delete_many({"_id": {"$in": batch}})).deleted_count
         return deleted_sessions, deleted_events
 
+    async def delete_before(self, collection: str, before: datetime, *, spared: Sequence[str]) -> int:
+        """Delete one batch of the oldest sessions with their events; returns how many sessions.
+
+        The events go first: a crash between the two leaves sessions, which go the next time.
+
+        Args:
+            collection: Whose sessions.
+            before: Those that began earlier.
+            spared: Experiments whose sessions stay.
+        """
+        sessions = Session.get_pymongo_collection()
+        old = {"collection": collection, "created_at": {"$lt": before}, "experiment": {"$nin": list(spared)}}
+        found = sessions.find(old, {"_id": 1}, sort=_IN_ORDER, limit=_SESSIONS_PER_BATCH)
+        batch = [one["_id"] async for one in found]
+        if batch:
+            await Event.get_pymongo_collection().delete_many({"session_id": {"$in": batch}})
+            await sessions.delete_many({"_id": {"$in": batch}})
+        return len(batch)
+
     async def delete_of(self, collection: str) -> None:
         """Delete all sessions and events of a collection."""
         await Event.find({"collection": collection}).delete()

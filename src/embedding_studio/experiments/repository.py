@@ -46,6 +46,10 @@ class ExperimentRepository:
         """All that are being prepared or run, oldest first."""
         return await Experiment.find({"is_live": True}).sort("_id").limit(_MOST_LIVE).to_list()
 
+    async def live_ids(self) -> list[str]:
+        """The ids of all that are being prepared or run."""
+        return [one.id for one in await self.live()]
+
     async def versions_at_hand(self) -> list[tuple[int, int]]:
         """The collection's id and the model version of each arm that is live."""
         return [(one.collection_id, arm.model_version) for one in await self.live() for arm in one.arms.values()]

@@ -18,7 +18,7 @@ from embedding_studio.infra import tracing
 from embedding_studio.infra.log import fact, logged
 from embedding_studio.infra.tracing import span
 
-__all__ = ["JobQueue", "RedisSettings", "Signal", "Waiting", "continued", "open_broker"]
+__all__ = ["JobQueue", "RedisSettings", "Signal", "Waiting", "continued", "open_broker", "open_client"]
 
 
 class RedisSettings(BaseModel):
@@ -55,17 +55,22 @@ class Waiting:
     oldest: float
 
 
-def open_broker(settings: RedisSettings) -> RedisBroker:
-    """A broker that interrupts actors at their time limit and at shutdown; retries are the tasks' own business.
+def open_client(settings: RedisSettings) -> redis.Redis:
+    """A client that connects when it is first used.
 
     A command is tried twice at once, for a connection that Redis closed, and no longer when Redis is down.
     """
-    client = redis.Redis.from_url(
+    return redis.Redis.from_url(
         settings.url.get_secret_value(),
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def open_broker(settings: RedisSettings) -> RedisBroker:
+    """A broker that interrupts actors at their time limit and at shutdown; retries are the tasks' own business."""
+    client = open_client(settings)
     middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True), CurrentMessage()]
     return RedisBroker(client=client, middleware=middleware)  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
 

@@ -51,8 +51,10 @@ class _Spans(CommandListener):
 
 
 @asynccontextmanager
-async def open_database(settings: MongoSettings, documents: Sequence[type[Document]]) -> AsyncIterator[Database]:
-    """Yield the database with `documents` bound to it and their indexes in place.
+async def open_database(
+    settings: MongoSettings, documents: Sequence[type[Document]], *, make_indexes: bool = False
+) -> AsyncIterator[Database]:
+    """Yield the database with `documents` bound to it; their indexes are made by `embedding-studio migrate`.
 
     A write is acknowledged once it is in the journals of a majority of the replica set: neither a server that is killed
     nor a change of the primary loses it. Reads and writes that a change of the primary cut off are tried once more.
@@ -71,7 +73,7 @@ async def open_database(settings: MongoSettings, documents: Sequence[type[Docume
     )
     try:
         database = client[settings.database]
-        await init_beanie(database=database, document_models=list(documents))
+        await init_beanie(database=database, document_models=list(documents), skip_indexes=not make_indexes)
         yield database
     finally:
         await client.close()

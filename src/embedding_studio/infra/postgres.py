@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from embedding_studio.infra.tracing import is_traced, note_span
 
-__all__ = ["Connection", "Pool", "PostgresSettings", "Record", "open_pool", "quote", "set_for_session"]
+__all__ = ["APPLICATION", "Connection", "Pool", "PostgresSettings", "Record", "open_pool", "quote", "set_for_session"]
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -25,9 +25,12 @@ else:
     Record = asyncpg.Record
     Connection = asyncpg.Connection
 
+APPLICATION = "embedding-studio"
+"""What the connections of the product call themselves."""
+
 # `vector` is an extension's type: before the server has loaded it, its parameters are accepted as placeholders.
 _SERVER_SETTINGS: Mapping[str, str] = {
-    "application_name": "embedding-studio",
+    "application_name": APPLICATION,
     "client_connection_check_interval": "2s",  # a long statement ends soon after the process that asked for it
     "hnsw.ef_search": "100",
     "hnsw.iterative_scan": "strict_order",

@@ -1,6 +1,6 @@
 """The one lifecycle of long work: a document is the truth, a message only carries its id."""
 
-from embedding_studio.tasks.domain import FINISHED, FailedItem, Outcome, Stage, TaskKind, TaskState
+from embedding_studio.tasks.domain import FINISHED, Backlogged, FailedItem, Outcome, Stage, TaskKind, TaskState
 from embedding_studio.tasks.errors import IdempotencyConflictError, LeaseLostError, TaskNotFoundError, TaskStateError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import IdempotencyKey, Task
@@ -14,6 +14,7 @@ from embedding_studio.tasks.sweeper import Chore, Sweeper
 __all__ = [
     "FINISHED",
     "Accepted",
+    "Backlogged",
     "Chore",
     "FailedItem",
     "Handler",

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FINISHED", "PAUSABLE", "RETRYABLE", "FailedItem", "Outcome", "Stage", "TaskKind", "TaskState", "Wish"]
+__all__ = [
+    "FINISHED",
+    "PAUSABLE",
+    "RETRYABLE",
+    "Backlogged",
+    "FailedItem",
+    "Outcome",
+    "Stage",
+    "TaskKind",
+    "TaskState",
+    "Wish",
+]
 
 TaskKind = Literal["upsert", "delete", "ingest", "reindex", "optimize", "fine_tune", "deploy", "retire", "forget"]
 TaskState = Literal["pending", "running", "succeeded", "partial", "failed", "cancelled"]
@@ -18,6 +29,25 @@ PAUSABLE: frozenset[TaskKind] = frozenset({"upsert", "delete", "ingest", "reinde
 
 RETRYABLE: frozenset[TaskState] = frozenset({"failed", "partial"})
 FINISHED: frozenset[TaskState] = frozenset({"succeeded", "partial", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Backlogged:
+    """The tasks of a kind on a queue that are not finished, or failed of late.
+
+    Attributes:
+        waiting: Are due since long and were not begun.
+        alive: Are worked on.
+        orphaned: Were begun by a worker that is gone since long.
+        failed: Failed of late.
+    """
+
+    kind: TaskKind
+    queue: str
+    waiting: int
+    alive: int
+    orphaned: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)

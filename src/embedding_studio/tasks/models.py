@@ -71,6 +71,7 @@ class Task(Document):
             IndexModel([("state", ASCENDING), ("lease_until", ASCENDING)]),
             IndexModel([("collection", ASCENDING), ("_id", DESCENDING)]),
             IndexModel([("kind", ASCENDING), ("_id", DESCENDING)]),
+            IndexModel([("finished_at", ASCENDING)]),
         ]
 
 

@@ -1,13 +1,13 @@
 """Every query on tasks."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from embedding_studio.tasks.domain import FINISHED, RETRYABLE, Outcome, TaskKind, TaskState, Wish
+from embedding_studio.tasks.domain import FINISHED, RETRYABLE, Backlogged, Outcome, TaskKind, TaskState, Wish
 from embedding_studio.tasks.models import IdempotencyKey, Task
 
 __all__ = ["TaskRepository"]
@@ -189,9 +189,49 @@ class TaskRepository:
         found = await Task.get_pymongo_collection().aggregate(steps)
         return [(one["_id"]["kind"], one["_id"]["state"], one["count"], one["first"]) async for one in found]
 
+    async def backlog(self, at: datetime, *, patience: timedelta, since: datetime) -> list[Backlogged]:
+        """What is not finished, and what failed since a time, by kind and queue.
+
+        Args:
+            at: Now.
+            patience: After so long a task that waits, or whose lease is over, should have been taken.
+            since: From when on failures count.
+        """
+        late = at - patience
+        is_due = {"$lte": [{"$max": ["$created_at", "$not_before"]}, late]}
+        counts = {
+            "waiting": {"$and": [{"$eq": ["$state", "pending"]}, {"$ne": ["$paused", True]}, is_due]},
+            "alive": {"$and": [{"$eq": ["$state", "running"]}, {"$gt": ["$lease_until", at]}]},
+            "orphaned": {"$and": [{"$eq": ["$state", "running"]}, {"$lte": ["$lease_until", late]}]},
+            "failed": {"$eq": ["$state", "failed"]},
+        }
+        is_open = {"state": {"$in": ["pending", "running"]}}
+        found = await Task.get_pymongo_collection().aggregate(
+            [
+                {"$match": {"$or": [is_open, {"state": "failed", "finished_at": {"$gte": since}}]}},
+                {
+                    "$group": {
+                        "_id": {"kind": "$kind", "queue": "$queue"},
+                        **{name: {"$sum": {"$cond": [condition, 1, 0]}} for name, condition in counts.items()},
+                    }
+                },
+                {"$sort": {"_id": 1}},
+            ]
+        )
+        return [Backlogged(**one.pop("_id"), **one) async for one in found]
+
     async def count_waiting(self) -> int:
         """How many tasks are not finished."""
         return await Task.find({"state": {"$nin": list(FINISHED)}}).count()
+
+    async def delete_before(self, before: datetime, *, limit: int) -> int:
+        """Delete so many of the tasks that ended before a time, the oldest; returns how many."""
+        tasks = Task.get_pymongo_collection()
+        found = tasks.find({"finished_at": {"$lt": before}}, {"_id": 1}, sort=[("finished_at", 1)], limit=limit)
+        batch = [one["_id"] async for one in found]
+        if batch:
+            await tasks.delete_many({"_id": {"$in": batch}, "finished_at": {"$lt": before}})
+        return len(batch)
 
     async def delete_of(self, collection: str) -> None:
         """Delete all tasks of a collection."""

@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import redis
 
@@ -14,7 +15,7 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import Clock
-from embedding_studio.tasks.domain import FINISHED, PAUSABLE, TaskKind, TaskState
+from embedding_studio.tasks.domain import FINISHED, PAUSABLE, Backlogged, TaskKind, TaskState
 from embedding_studio.tasks.errors import IdempotencyConflictError, TaskNotFoundError, TaskStateError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.models import IdempotencyKey, Task
@@ -202,6 +203,10 @@ class TaskService:
             (kind, state, count, max(0.0, (now - first).total_seconds()))
             for kind, state, count, first in await self._tasks.open_of(limit=limit)
         ]
+
+    async def backlog(self, at: datetime, *, patience: timedelta, since: datetime) -> list[Backlogged]:
+        """What is not finished, and what failed since a time, by kind and queue; `patience` says what is late."""
+        return await self._tasks.backlog(at, patience=patience, since=since)
 
     async def wait(self, task_id: str) -> Task:
         """The task once it has finished, or as it stands when the time to wait is over."""

@@ -15,4 +15,5 @@ class TaskSettings(BaseModel):
     drain: float = Field(
         default=5.0, ge=0, le=3_600, description="so long a task may go on when its worker is to stop, to finish"
     )
+    kept: float = Field(default=90 * 86_400.0, ge=0, description="so long tasks are kept after they ended; 0: for ever")
     wait_limit: float = Field(default=30.0, gt=0, le=60, description="how long a request may wait for its task")

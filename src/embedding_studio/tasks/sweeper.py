@@ -48,6 +48,12 @@ class Sweeper:
             await self._service.send(task)
         return len(waiting)
 
+    async def expire(self) -> int:
+        """Delete one batch of tasks that were kept long enough after they ended; returns how many."""
+        if not self._settings.kept:
+            return 0
+        return await self._tasks.delete_before(self._clock() - timedelta(seconds=self._settings.kept), limit=_BATCH)
+
     async def run(self, *of_role: Chore) -> None:
         """Sweep until cancelled; whatever goes wrong is logged and outlived, for nobody else finds lost tasks.
 
@@ -55,7 +61,7 @@ class Sweeper:
             of_role: Chores of this worker alone.
         """
         while True:
-            for chore in (self.sweep, *self._chores, *of_role):
+            for chore in (self.sweep, self.expire, *self._chores, *of_role):
                 await self._do(chore)
             await asyncio.sleep(self._settings.sweep_every)
 

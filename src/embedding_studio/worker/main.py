@@ -13,7 +13,7 @@ import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 
-from embedding_studio.bootstrap import Container, open_container
+from embedding_studio.bootstrap import Container, open_container, require_migrated
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import Signal, continued, open_broker
 from embedding_studio.infra.metrics import metrics_served
@@ -36,8 +36,13 @@ def run_worker(settings: Settings, role: str) -> None:
 
     Tasks under way get the settings' time to finish, while no other is begun. What has not finished by then is given
     back, for another worker to continue.
+
+    Raises:
+        ConflictError: The databases are those of an older release.
+        UnavailableError: One does not answer.
     """
     stop = _stop_signal()
+    asyncio.run(require_migrated(settings))
     settings.inference.threads = settings.inference.bulk_threads
     if role == "finetune":  # encoders that nothing serves yet are judged there
         settings.inference.engine = "onnx"

@@ -127,7 +127,7 @@ SIGNALS: Mapping[str, Callable[[Container], Mapping[Signal, Callable[[str], Awai
 """What a role does beside its tasks, on messages that are no tasks."""
 
 CHORES: Mapping[str, Callable[[Container], Sequence[Chore]]] = {
-    "improve": lambda container: [container.improvement.warm],
+    "improve": lambda container: [container.improvement.warm, container.retention.expire],
     "inference": lambda container: [
         container.decider.decide,
         *([container.keeper.tidy] if container.keeper else []),

@@ -1,25 +1,29 @@
-"""A schema that holds data comes to the present one with all of it."""
+"""Schemas that hold data come to the present one with all of it, and while the last release still works."""
 
+import asyncio
+import tomllib
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import count
 
 import asyncpg
 import msgspec
 import pytest
-from alembic import command
-from alembic.config import Config
 from pydantic import SecretStr
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from embedding_studio.infra.embedded import ServerUrls
-from embedding_studio.infra.migrations import migrate
-from embedding_studio.infra.postgres import PostgresSettings
+from embedding_studio.infra.migrations import known_revisions, migrate, present_revision, require_schema
+from embedding_studio.infra.postgres import PostgresSettings, open_pool
 from embedding_studio.infra.shipped import shipped
-from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.upsertion.domain import NewItem
+from embedding_studio.vector_store import Catalog, Query, find
+
+from .databases import upgrade
+from .previous_release import fill_as_before, work_as_before
 
 pytestmark = pytest.mark.anyio
+
+RELEASED = tomllib.loads((shipped("migrations") / "released.toml").read_text())
 
 OLD_DATA = """
     INSERT INTO collections (name, plugin, metric, dimensions, options) VALUES ('shop', 'text', 'cosine', 2, '{}');
@@ -35,29 +39,6 @@ OLD_DATA = """
     SELECT setval('staged_items_seq_seq', 901);
     INSERT INTO parts_1_1 VALUES ('sofa', 0, 'sofa', '[1,0]'), ('sofa', 1, 'bed', '[0,1]');
 """
-
-
-@pytest.fixture
-async def dsn(urls: ServerUrls) -> AsyncIterator[str]:
-    """Of a database of the test's own."""
-    name = f"migrated_{new_id()}"
-    connection = await asyncpg.connect(urls.postgres)
-    await connection.execute(f"CREATE DATABASE {name}")
-    yield f"{urls.postgres.rpartition('/')[0]}/{name}"
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
-
-
-async def upgrade(dsn: str, revision: str) -> None:
-    def run(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(shipped("migrations") / "postgres"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    engine = create_async_engine(dsn.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(run)
 
 
 async def test_items_and_what_waits_come_along(dsn: str) -> None:
@@ -95,3 +76,92 @@ async def test_the_words_of_stored_parts_are_found_and_kept(dsn: str) -> None:
     await connection.execute("DELETE FROM items_1")
     assert await connection.fetch(counted) == []
     await connection.close()
+
+
+def settings_of(dsn: str) -> PostgresSettings:
+    return PostgresSettings(dsn=SecretStr(dsn))
+
+
+@pytest.fixture
+async def released(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection to a database as the last release left it."""
+    await upgrade(dsn, RELEASED["postgres"])
+    connection = await asyncpg.connect(dsn)
+    await fill_as_before(connection)
+    yield connection
+    await connection.close()
+
+
+async def test_the_last_release_works_before_during_and_after(
+    dsn: str, released: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    numbers, begun, over = count(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        connection = await asyncpg.connect(dsn)
+        while not over.is_set():
+            await work_as_before(connection, f"during-{next(numbers)}")
+            begun.set()
+        await connection.close()
+
+    await work_as_before(released, "before")
+    working = asyncio.create_task(work())
+    await begun.wait()
+    await migrate(settings_of(dsn))
+    over.set()
+    await working
+    await work_as_before(released, "after")
+
+
+async def test_the_present_release_finds_what_the_last_one_wrote(
+    dsn: str, released: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await migrate(settings_of(dsn))
+    async with open_pool(settings_of(dsn)) as pool, pool.acquire() as connection:
+        collection = await Catalog(pool, grace=timedelta(0)).get("shop")
+        found = await find(connection, collection, Query(), limit=10)
+    assert [one.item_id for one in found] == ["first"]
+    await released.execute("SELECT FROM memories")
+
+
+async def test_nobody_waits_behind_a_migration_that_waits(
+    dsn: str, released: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that reads the catalog for long: the migration gives way, again and again, until it is over."""
+    monkeypatch.setattr("embedding_studio.infra.migrations._LOCK_TIMEOUT", 100)
+    monkeypatch.setattr("embedding_studio.infra.migrations._PAUSE", 0.05)
+    long = released.transaction()
+    await long.start()
+    await released.execute("LOCK TABLE index_versions IN ACCESS EXCLUSIVE MODE")
+    migrating = asyncio.create_task(migrate(settings_of(dsn)))
+    other = await asyncpg.connect(dsn)
+    for _ in range(5):
+        await asyncio.wait_for(other.fetch("SELECT FROM collections"), 10)
+    assert not migrating.done()
+    await long.rollback()
+    await migrating
+    await other.close()
+    assert await present_revision(settings_of(dsn)) == known_revisions()[-1]
+
+
+async def test_a_lock_that_is_never_given_ends_in_an_error(
+    dsn: str, released: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.infra.migrations._LOCK_TIMEOUT", 50)
+    async with released.transaction():
+        await released.execute("LOCK TABLE index_versions IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(ConflictError, match="pg_stat_activity"):
+            await migrate(settings_of(dsn), within=0)
+    assert await present_revision(settings_of(dsn)) == RELEASED["postgres"]
+
+
+async def test_what_is_too_old_is_refused_and_what_is_newer_is_not() -> None:
+    with pytest.raises(ConflictError, match="embedding-studio migrate"):
+        require_schema(RELEASED["postgres"])
+    require_schema(known_revisions()[-1])
+    require_schema("9999")
+
+
+async def test_a_database_without_a_schema_is_named(dsn: str) -> None:
+    with pytest.raises(ConflictError, match="embedding-studio migrate"):
+        await present_revision(settings_of(dsn))

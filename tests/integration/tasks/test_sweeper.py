@@ -92,3 +92,24 @@ async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.
     while not running.done():  # Python 3.11's wait_for, which pymongo uses, may lose a cancellation
         running.cancel()
         await asyncio.wait([running], timeout=0.1)
+
+
+async def test_tasks_that_were_kept_long_enough_go(tasks: Tasks) -> None:
+    ended, waiting = await tasks.submit(), await tasks.submit()
+    await tasks.service.cancel(ended)
+    tasks.pass_time(89 * 86_400)
+    await tasks.sweeper.expire()
+    assert set(await tasks.service.states([ended, waiting])) == {ended, waiting}
+    tasks.pass_time(2 * 86_400)
+    while await tasks.sweeper.expire():
+        pass
+    assert set(await tasks.service.states([ended, waiting])) == {waiting}
+
+
+async def test_tasks_are_kept_for_ever_if_that_is_wished(tasks: Tasks) -> None:
+    tasks.settings = TaskSettings(kept=0)
+    ended = await tasks.submit()
+    await tasks.service.cancel(ended)
+    tasks.pass_time(10_000 * 86_400)
+    assert await tasks.sweeper.expire() == 0
+    assert await tasks.service.states([ended])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embedding_studio.infra.embedded.binaries import postgres_program
 from embedding_studio.infra.embedded.children import Child, Supervisor
 from embedding_studio.infra.embedded.data_dir import lock_data_dir
 from embedding_studio.infra.embedded.guard import die_with_parent
@@ -21,6 +22,7 @@ __all__ = [
     "die_with_parent",
     "free_port",
     "lock_data_dir",
+    "postgres_program",
     "require_free_port",
     "start_servers",
     "start_triton",

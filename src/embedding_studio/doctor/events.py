@@ -10,7 +10,7 @@ from rich.table import Table
 
 from embedding_studio.bootstrap import open_container
 from embedding_studio.clickstream import EventFinding, EventReport
-from embedding_studio.doctor import all_collections
+from embedding_studio.doctor.tables import all_collections
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.settings import Settings
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
-from embedding_studio.doctor import Examined, Finding, doctor, findings_of_disk, show
+from embedding_studio.doctor.tables import Examined, Finding, doctor, findings_of_disk, show
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.vector_store import Collection, CollectionNotFoundError, note_recall
 from studio import Studio
@@ -136,7 +136,7 @@ async def test_bloat_of_a_table(studio: Studio, patient: Collection, examine: Ex
 async def test_bloat_of_a_graph(
     studio: Studio, patient: Collection, examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedding_studio.doctor._BLOAT_BYTES", 1 << 20)
+    monkeypatch.setattr("embedding_studio.doctor.tables._BLOAT_BYTES", 1 << 20)
     table = f"parts_{patient.id}_1"
     move = f"UPDATE {table} SET embedding = ARRAY[random() - 0.5, random()]::vector"
     await change(studio, *[move] * 3)

@@ -1,0 +1,71 @@
+"""Bringing MongoDB's documents and indexes to their present shape.
+
+A revision is a file of `migrations/mongo`: an `upgrade` that may be done twice, and beside which the release before
+goes on reading and writing.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from beanie import Document
+
+from embedding_studio.infra.mongo import Database, MongoSettings, open_database
+from embedding_studio.infra.shipped import shipped
+from embedding_studio.kernel.errors import ConflictError
+
+__all__ = ["migrate_documents", "require_documents"]
+
+_PATIENCE = 3_600.0
+_NOTE = "schema"
+_DIGITS = 4
+
+_Upgrade = Callable[[Database], Awaitable[None]]
+
+
+async def migrate_documents(settings: MongoSettings, documents: Sequence[type[Document]]) -> None:
+    """Apply the revisions that are missing, each noted once it is done, and make the indexes that are missing.
+
+    To be called under a lock: two at once would do the same work twice, though with the same result.
+    """
+    patient = settings.model_copy(update={"timeout": _PATIENCE})
+    async with open_database(patient, documents, make_indexes=True) as database:
+        done = await _revision(database)
+        for number, path in _revisions():
+            if number > done:
+                await _upgrade_of(path)(database)
+                await _note(database, number)
+
+
+async def require_documents(database: Database) -> None:
+    """See that the documents are not older than this release.
+
+    Raises:
+        ConflictError: They are.
+    """
+    if await _revision(database) < _revisions()[-1][0]:
+        raise ConflictError("the documents in MongoDB are those of an older release; run: embedding-studio migrate")
+
+
+async def _revision(database: Database) -> int:
+    note = await database[_NOTE].find_one({"_id": "revision"})
+    return note["number"] if note else 0
+
+
+async def _note(database: Database, number: int) -> None:
+    await database[_NOTE].update_one({"_id": "revision"}, {"$max": {"number": number}}, upsert=True)
+
+
+def _revisions() -> list[tuple[int, Path]]:
+    files = (shipped("migrations") / "mongo").glob("[0-9]*.py")
+    return sorted((int(path.name[:_DIGITS]), path) for path in files)
+
+
+def _upgrade_of(path: Path) -> _Upgrade:
+    spec = spec_from_file_location(f"mongo_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise AssertionError(f"{path} is no module")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    upgrade: _Upgrade = module.upgrade
+    return upgrade

@@ -1,0 +1,82 @@
+"""The database goes out and comes back with its functions, its triggers and what they keep."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from embedding_studio.backup.postgres import (
+    clear_database,
+    dump_database,
+    is_database_empty,
+    others_at_work,
+    restore_database,
+)
+from embedding_studio.infra.embedded import ServerUrls
+from embedding_studio.infra.migrations import migrate
+from embedding_studio.infra.postgres import APPLICATION, PostgresSettings, open_pool
+from embedding_studio.kernel.errors import ConflictError
+from embedding_studio.kernel.ids import new_id
+
+pytestmark = pytest.mark.anyio
+
+FILL = """
+    INSERT INTO collections (name, plugin, metric, options) VALUES ('shop', 'text', 'cosine', '{}');
+    CREATE TABLE items_1 (id text PRIMARY KEY, payload jsonb NOT NULL);
+    CREATE TABLE parts_1_1 (item_id text NOT NULL REFERENCES items_1 ON DELETE CASCADE, part_no int NOT NULL, text text,
+        embedding vector(2) NOT NULL, key bigint GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (item_id, part_no));
+    SELECT create_terms(1, 1, 'english');
+    CREATE INDEX ON items_1 (payload_number(payload -> 'price'));
+    CREATE INDEX ON items_1 USING gin (payload_words('english', payload));
+    CREATE INDEX ON parts_1_1 USING hnsw ((embedding::halfvec(2)) halfvec_cosine_ops);
+    INSERT INTO items_1 VALUES ('sofa', '{"price": 5, "title": "red sofa"}');
+    INSERT INTO parts_1_1 (item_id, part_no, text, embedding) VALUES ('sofa', 0, 'red sofa', '[1,0]');
+"""
+WORDS = "SELECT term, sum(parts)::int FROM terms_1_1 GROUP BY term ORDER BY term"
+
+
+@pytest.fixture
+async def database(urls: ServerUrls) -> AsyncIterator[PostgresSettings]:
+    """A migrated database of the test's own."""
+    connection = await asyncpg.connect(urls.postgres)
+    name = f"backup_{new_id()}"
+    await connection.execute(f"CREATE DATABASE {name}")
+    settings = PostgresSettings(dsn=SecretStr(f"{urls.postgres.rpartition('/')[0]}/{name}"))
+    await migrate(settings)
+    yield settings
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+async def test_all_comes_back_and_works_on(database: PostgresSettings, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(database.dsn.get_secret_value())
+    await connection.execute(FILL)
+    before = [tuple(row) for row in await connection.fetch(WORDS)]
+    server = await dump_database(database, tmp_path / "dump")
+    assert not await is_database_empty(connection)
+    await clear_database(connection)
+    assert await is_database_empty(connection)
+    await restore_database(database, tmp_path / "dump", made_by=server)
+    await migrate(database)
+    assert [tuple(row) for row in await connection.fetch(WORDS)] == before != []
+    await connection.execute("INSERT INTO items_1 VALUES ('bed', '{}')")
+    await connection.execute(
+        "INSERT INTO parts_1_1 (item_id, part_no, text, embedding) VALUES ('bed', 0, 'bed', '[0,1]')"
+    )
+    assert ("bed", 1) in [tuple(row) for row in await connection.fetch(WORDS)]
+    await connection.close()
+
+
+async def test_an_older_server_is_refused(database: PostgresSettings, tmp_path: Path) -> None:
+    with pytest.raises(ConflictError, match="newer"):
+        await restore_database(database, tmp_path / "dump", made_by=99)
+
+
+async def test_whoever_works_on_it_is_seen(database: PostgresSettings) -> None:
+    connection = await asyncpg.connect(database.dsn.get_secret_value())
+    assert await others_at_work(connection, APPLICATION) == 0
+    async with open_pool(database):
+        assert await others_at_work(connection, APPLICATION) > 0
+    await connection.close()
