@@ -23,7 +23,7 @@ def bench_search(
     data_dir: DataDir = Path("data/bench"),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="vectors, filters, rivals, text, quality, films or million; may be repeated."),
+        typer.Option(help="vectors, observing, filters, rivals, text, quality, films or million; may be repeated."),
     ] = None,
     data_dir_sets: Annotated[
         Path, typer.Option(envvar="DATA_DIR", help="Folder of the judged data sets; those that lack are skipped.")

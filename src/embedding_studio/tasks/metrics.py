@@ -1,7 +1,8 @@
 """What is counted of tasks."""
 
 import logging
-from typing import Literal
+from itertools import product
+from typing import Literal, get_args
 
 from prometheus_client import Counter, Histogram
 
@@ -21,6 +22,10 @@ _ATTEMPTS = Counter("embedding_studio_task_attempts", "Attempts at tasks, by how
 _SECONDS = Histogram(
     "embedding_studio_task_seconds", "Seconds that attempts at tasks took", ("kind",), buckets=_BUCKETS
 )
+
+
+for _kind, _ending in product(get_args(TaskKind), get_args(Ending)):
+    _ATTEMPTS.labels(_kind, _ending)  # from 0 on, so that the first failure is seen to be one more
 
 
 def note_attempt(kind: TaskKind, ending: Ending, seconds: float) -> None:

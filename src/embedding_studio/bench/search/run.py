@@ -11,6 +11,7 @@ from embedding_studio.bench.figures import Figure
 from embedding_studio.bench.search.films import measure_films
 from embedding_studio.bench.search.filters import measure_filters
 from embedding_studio.bench.search.million import measure_million
+from embedding_studio.bench.search.observing import measure_observing
 from embedding_studio.bench.search.quality import measure_quality
 from embedding_studio.bench.search.rivals import measure_rivals
 from embedding_studio.bench.search.stage import Sizes, Stage
@@ -26,6 +27,7 @@ Section = Callable[[Stage], Coroutine[Any, Any, list[Figure]]]
 
 SECTIONS: Mapping[str, Section] = {
     "vectors": measure_vectors,
+    "observing": measure_observing,
     "filters": measure_filters,
     "rivals": measure_rivals,
     "text": measure_texts,
