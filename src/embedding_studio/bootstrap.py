@@ -6,7 +6,18 @@ from datetime import timedelta
 from functools import cached_property
 
 from dramatiq.brokers.redis import RedisBroker
+from redis.asyncio import Redis
 
+from embedding_studio.access import (
+    ApiKey,
+    AuditEntry,
+    AuditLog,
+    AuditRepository,
+    KeyRepository,
+    Keyring,
+    KeyService,
+    RateLimiter,
+)
 from embedding_studio.clickstream import (
     ClickstreamRepository,
     ClickstreamService,
@@ -59,6 +70,7 @@ from embedding_studio.infra.mongo import Database, open_database
 from embedding_studio.infra.objects import Objects, open_objects
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.infra.postgres import Pool, open_pool
+from embedding_studio.infra.redis import open_redis
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
 from embedding_studio.search import (
@@ -118,6 +130,8 @@ _DOCUMENTS = (
     Experiment,
     Shadow,
     MirroredSearch,
+    ApiKey,
+    AuditEntry,
 )
 
 
@@ -170,6 +184,7 @@ class Container:
         database: Database,
         queue: JobQueue,
         objects: Objects,
+        redis: Redis,
         encoders: Encoders,
         clock: Clock,
     ) -> None:
@@ -179,6 +194,7 @@ class Container:
         self.database = database
         self.queue = queue
         self.objects = objects
+        self._redis = redis
         self.encoders = encoders
         self.clock = clock
         self.plugins = find_plugins(settings.plugins)
@@ -189,7 +205,24 @@ class Container:
         self._reporting = Reporting()
         self._experiment_repository = ExperimentRepository()
         self._shadow_repository = ShadowRepository(settings.shadow)
+        self._key_repository = KeyRepository()
         self.curated = CuratedRepository()
+
+    @cached_property
+    def keys(self) -> KeyService:
+        return KeyService(keys=self._key_repository, clock=self.clock, settings=self.settings.access)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return Keyring(keys=self._key_repository, clock=self.clock, settings=self.settings.access)
+
+    @cached_property
+    def rates(self) -> RateLimiter:
+        return RateLimiter(self._redis)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(entries=AuditRepository(), clock=self.clock, settings=self.settings.access)
 
     @cached_property
     def tasks(self) -> TaskService:
@@ -595,6 +628,7 @@ async def open_container(
         open_pool(settings.postgres, name="lookups", server_settings=LOOKUP_SETTINGS) as lookups,
         open_database(settings.mongo, _DOCUMENTS) as database,
         open_objects(settings.objects) as objects,
+        open_redis(settings.redis) as redis,
         open_encoders(settings.inference, Fetcher(objects, settings.inference.encoders)) as encoders,
     ):
         container = Container(
@@ -604,6 +638,7 @@ async def open_container(
             database=database,
             queue=JobQueue(broker or open_broker(settings.redis)),
             objects=objects,
+            redis=redis,
             encoders=encoders,
             clock=clock,
         )

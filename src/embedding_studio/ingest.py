@@ -1,5 +1,6 @@
 """`embedding-studio ingest`: ask a running API to pull items in, and watch it do so."""
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
+from embedding_studio.access import authorization
 from embedding_studio.kernel.errors import InvalidError, StudioError, UnavailableError
 from embedding_studio.progress import bars
 
@@ -41,7 +43,9 @@ def ingest(url: str, collection: str, *, loader: str, options: dict[str, str], c
         StudioError: The API refused.
         UnavailableError: It does not answer.
     """
-    with httpx.Client(base_url=f"{url.rstrip('/')}/api/v1", timeout=_DEADLINE_S) as http:
+    with httpx.Client(
+        base_url=f"{url.rstrip('/')}/api/v1", headers=authorization(os.environ), timeout=_DEADLINE_S
+    ) as http:
         wish = {"loader": loader, "options": options}
         task_id = str(_send(http, "POST", f"/collections/{collection}/ingest", wish)["task_id"])
         try:

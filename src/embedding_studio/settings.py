@@ -4,11 +4,12 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from embedding_studio.access import KEY_VARIABLE, AccessSettings
 from embedding_studio.clickstream import ClickstreamSettings
 from embedding_studio.experiments import ExperimentSettings
 from embedding_studio.fine_tuning import FineTuningSettings
@@ -31,6 +32,7 @@ __all__ = ["PREFIX", "ApiSettings", "LogSettings", "MlflowSettings", "Settings",
 PREFIX = "EMBEDDING_STUDIO_"
 _NESTED = "__"
 _ENVIRONMENT = f"{PREFIX}ENV"
+_NO_SETTINGS = frozenset({_ENVIRONMENT, KEY_VARIABLE})
 
 
 class ApiSettings(BaseModel):
@@ -40,6 +42,11 @@ class ApiSettings(BaseModel):
     port: int = Field(default=8400, ge=0, le=65535)
     max_body: int = Field(default=64_000_000, ge=1_000, description="bytes of a request's body")
     max_requests: int = Field(default=1_000, ge=1, description="requests at a time; more are answered 503")
+    time_limit: float = Field(default=60.0, ge=1, le=3600, description="seconds a request may take, then 503")
+    cors_origins: list[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,*]+)$")]] = Field(
+        default_factory=list, description="origins whose pages may ask, such as https://shop.example.org; * for all"
+    )
+    hsts: int = Field(default=0, ge=0, description="seconds that browsers are told to insist on TLS; 0 where it is not")
     processes: int = Field(default=1, ge=1, le=64, description="that serve on the one address")
     drain_delay: float = Field(
         default=0.0, ge=0, le=300, description="seconds a process that is to stop goes on, so that balancers turn away"
@@ -75,6 +82,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     plugins: Path = Field(default_factory=lambda: shipped("plugins"))
     api: ApiSettings = Field(default_factory=ApiSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     postgres: PostgresSettings
     mongo: MongoSettings
     redis: RedisSettings
@@ -105,6 +113,12 @@ class Settings(BaseSettings):
         self.mlflow.artifacts = self.mlflow.artifacts or (folder / "mlruns").as_uri()
         return self
 
+    @model_validator(mode="after")
+    def _let_pages_in_by_keys_alone(self) -> Self:
+        if self.api.cors_origins and not self.access.required:
+            raise ValueError("api.cors_origins needs access.required: without keys no other page may ask")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -127,7 +141,7 @@ def load_settings() -> Settings:
     in_environment = {
         name: name[len(PREFIX) :].lower().split(_NESTED)
         for name in os.environ
-        if name.upper().startswith(PREFIX) and name.upper() != _ENVIRONMENT
+        if name.upper().startswith(PREFIX) and name.upper() not in _NO_SETTINGS
     }
     in_file = {f"{_file().name}: {'.'.join(path)}": path for path in _paths(_read_file())}
     unknown = sorted(name for name, path in {**in_environment, **in_file}.items() if not _is_known(path))

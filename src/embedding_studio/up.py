@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from embedding_studio.access import require_loopback
 from embedding_studio.bootstrap import migrate, model_sources
 from embedding_studio.inference import Encoders
 from embedding_studio.infra.embedded import (
@@ -31,6 +32,8 @@ __all__ = ["join", "run_roles", "servers", "studio", "up"]
 _EXPORT_DEADLINE_S = 600.0
 _READY_DEADLINE_S = 60.0
 _NOTE = "environment.json"
+_NOWHERE = ServerUrls(postgres="postgresql://", mongo="mongodb://", redis="redis://")
+"""Stands for the servers while they are not started: what is wrong with the settings is said before."""
 _COMMAND = (sys.executable, "-m", "embedding_studio")
 
 
@@ -42,18 +45,23 @@ def studio(
 
     Args:
         data_dir: Made if it is not there.
-        host: Loopback address of the API.
+        host: Address of the API.
         port: Of the API.
         say: Tells the person what happens.
 
     Raises:
         ConflictError: The port is taken, or another process uses the folder.
+        ForbiddenError: The address can be reached from other machines, and no keys are required.
+        InvalidError: A setting is misspelt or wrong.
         UnavailableError: A server is not installed, or one of the processes ended; says which and why.
     """
-    require_free_port(host, port)
     data_dir = data_dir.resolve()
+    address = {f"{PREFIX}API__HOST": host, f"{PREFIX}API__PORT": str(port)}
+    os.environ.update(_environment(data_dir, _NOWHERE) | address)
+    if not load_settings().access.required:
+        require_loopback(host)
+    require_free_port(host, port)
     with servers(data_dir, say) as supervisor:
-        os.environ.update({f"{PREFIX}API__HOST": host, f"{PREFIX}API__PORT": str(port)})
         _note_environment(data_dir)
         settings = load_settings()
         asyncio.run(migrate(settings))

@@ -1,5 +1,6 @@
 """A studio as production runs it: every store a server of its own, every process on a machine of its own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -142,13 +143,14 @@ def production(stores: Stores, plugins: Path, tmp_path_factory: pytest.TempPathF
     shared = {"EMBEDDING_STUDIO_PLUGINS": str(plugins)} | stores.environment
     run(["migrate"], folder / "release", shared)
     run(["export"], folder / "release", shared)
-    with Supervisor() as supervisor, machines(supervisor, folder, stores, shared) as apis:
+    made = json.loads(run(["keys", "create", "--role", "admin", "--json"], folder / "release", shared))
+    with Supervisor() as supervisor, machines(supervisor, folder, stores, shared, key=made["key"]) as apis:
         yield Production(stores, folder, apis)
 
 
 @contextmanager
 def machines(
-    supervisor: Supervisor, folder: Path, stores: Stores, shared: dict[str, str]
+    supervisor: Supervisor, folder: Path, stores: Stores, shared: dict[str, str], *, key: str
 ) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     ports = [free_port(), free_port()]
     apis = [
@@ -159,7 +161,8 @@ def machines(
     for role in _ROLES:
         own = repository if role == "inference" else {}
         start(supervisor, role, ["worker", "--role", role], folder, shared | own)
-    first, second = (httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) for port in ports)
+    headers = {"Authorization": f"Bearer {key}"}
+    first, second = (httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0) for port in ports)
     with first, second:
         for client, child in zip((first, second), apis, strict=True):
             child.wait_until(lambda client=client: is_ready(client), _DEADLINE_S)  # type: ignore[misc]  # bound at once
@@ -171,13 +174,14 @@ def start(supervisor: Supervisor, machine: str, arguments: list[str], folder: Pa
     return supervisor.start(machine, command, log=folder / f"{machine}.log", env=on_machine(folder / machine, shared))
 
 
-def run(arguments: list[str], machine: Path, shared: dict[str, str]) -> None:
-    """Run a command to its end, and leave nothing of its machine."""
+def run(arguments: list[str], machine: Path, shared: dict[str, str]) -> str:
+    """Run a command to its end, and leave nothing of its machine; returns what it printed."""
     done = subprocess.run(
         [*_COMMAND, *arguments], check=False, env=on_machine(machine, shared), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     shutil.rmtree(machine, ignore_errors=True)
+    return done.stdout
 
 
 def on_machine(data_dir: Path, shared: dict[str, str]) -> dict[str, str]:

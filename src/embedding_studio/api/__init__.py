@@ -1,7 +1,6 @@
 """The HTTP API."""
 
 from embedding_studio.api.app import create_app
-from embedding_studio.api.loopback import require_loopback
 from embedding_studio.api.server import serve
 
-__all__ = ["create_app", "require_loopback", "serve"]
+__all__ = ["create_app", "serve"]

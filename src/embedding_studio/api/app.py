@@ -1,20 +1,28 @@
 """The HTTP application: routers, dependencies, problems."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
 
 from embedding_studio import __version__
+from embedding_studio.access import Caller, open_to_all
+from embedding_studio.access.http import AuditController, KeyController
+from embedding_studio.api.auth import Door, guard
+from embedding_studio.api.deadline import limit_time
+from embedding_studio.api.headers import security_headers
 from embedding_studio.api.health import HealthController
 from embedding_studio.api.loopback import local_only
 from embedding_studio.api.metrics import MetricsController
 from embedding_studio.api.observing import observed
+from embedding_studio.api.page import ApiPage
 from embedding_studio.api.plugins import PluginController
 from embedding_studio.api.problems import PROBLEM_HANDLERS, StrictRequest
 from embedding_studio.bootstrap import Container, open_container
@@ -34,6 +42,7 @@ from embedding_studio.vector_store.http import CollectionController
 
 __all__ = ["create_app"]
 
+
 _CONTROLLERS = (
     HealthController,
     PluginController,
@@ -52,9 +61,12 @@ _CONTROLLERS = (
     MemoryController,
     ExperimentController,
     ShadowController,
+    KeyController,
+    AuditController,
     MetricsController,
 )
 _SERVICES = (
+    "audit",
     "catalog",
     "clickstream",
     "collections",
@@ -67,6 +79,7 @@ _SERVICES = (
     "forgetting",
     "gate_verifier",
     "improvement",
+    "keys",
     "mirror",
     "models",
     "quality",
@@ -85,10 +98,20 @@ def create_app(settings: Settings) -> Litestar:
         with open_tracing(settings.tracing, service="embedding-studio-api"):
             async with open_container(settings) as container:
                 app.state.container = container
+                app.state.door = Door(
+                    keyring=container.keyring,
+                    rates=container.rates,
+                    audit=container.audit,
+                    required=settings.access.required,
+                )
                 yield
 
     def container() -> Container:
         opened: Container = app.state.container
+        return opened
+
+    def door() -> Door:
+        opened: Door = app.state.door
         return opened
 
     app = Litestar(
@@ -96,19 +119,50 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={
             "container": Provide(container, sync_to_thread=False),
             "idempotency": Provide(_idempotency),
+            "caller": Provide(_caller),
             **{name: Provide(_service(container, name), sync_to_thread=False) for name in _SERVICES},
         },
         lifespan=[lifespan],
         request_class=StrictRequest,
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
-        middleware=[local_only],
-        openapi_config=OpenAPIConfig(title="Embedding Studio", version=__version__, path="/schema"),
+        middleware=[
+            *(() if settings.access.required else (local_only,)),
+            guard(door),
+            limit_time(settings.api.time_limit),
+        ],
+        openapi_config=_openapi(),
+        cors_config=_cors(settings.api.cors_origins),
+        before_send=[security_headers(hsts=settings.api.hsts)],
         logging_config=None,
         signature_types=[],
     )
     app.asgi_handler = observed(app.asgi_handler)
     return app
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Embedding Studio",
+        version=__version__,
+        render_plugins=[ApiPage()],
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=open_to_all()),
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"key": []}],
+    )
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """What pages of these origins may do; keys come in a header, so cookies are none of it."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+        expose_headers=["Retry-After", "X-Request-ID"],
+        allow_credentials=False,
+    )
 
 
 def _service(container: Callable[[], Container], name: str) -> Callable[[], Any]:
@@ -119,6 +173,11 @@ def _service(container: Callable[[], Container], name: str) -> Callable[[], Any]
         return read(container())
 
     return provide
+
+
+async def _caller(request: Request[Any, Any, State]) -> Caller:
+    caller: Caller = request.auth
+    return caller
 
 
 async def _idempotency(request: Request[Any, Any, State]) -> Idempotency | None:

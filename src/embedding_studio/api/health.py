@@ -10,6 +10,7 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
+from embedding_studio.access import open_to_all
 from embedding_studio.bootstrap import Container, encoder_sources
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import UnavailableError
@@ -39,6 +40,7 @@ class HealthController(Controller):
 
     path = "/health"
     tags = ("health",)
+    opt = open_to_all()
 
     @get("/live")
     async def live(self) -> Live:

@@ -1,25 +1,15 @@
-"""While there are no API keys, only this machine may ask, and only for itself."""
+"""Where no API keys are required, only this machine may ask, and only for itself."""
 
-import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from embedding_studio.access import is_loopback
 from embedding_studio.kernel.errors import ForbiddenError
 
-__all__ = ["local_only", "require_loopback"]
-
-
-def require_loopback(host: str) -> None:
-    """Refuse addresses that other machines can reach: there are no API keys yet.
-
-    Raises:
-        ForbiddenError: The address is not of the loopback.
-    """
-    if not _is_loopback(host):
-        raise ForbiddenError(f"refusing to listen on {host}: without API keys only loopback addresses are safe")
+__all__ = ["local_only"]
 
 
 def local_only(app: ASGIApp) -> ASGIApp:
@@ -50,7 +40,7 @@ def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | No
 
 @lru_cache(maxsize=128)
 def _names_this_machine(host: bytes) -> bool:
-    return _is_loopback(_name_of(host.decode("latin-1")))
+    return is_loopback(_name_of(host.decode("latin-1")))
 
 
 def _name_of(host: str) -> str:
@@ -61,10 +51,3 @@ def _name_of(host: str) -> str:
     except ValueError:
         return ""
     return url.hostname or "" if has_port else ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

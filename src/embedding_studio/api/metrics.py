@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
+from embedding_studio.access import needs
 from embedding_studio.api.readings import take_readings
 from embedding_studio.bootstrap import Container
 from embedding_studio.infra.metrics import ProcessFacts
@@ -48,6 +49,7 @@ class MetricsController(Controller):
 
     path = "/metrics"
     tags = ("health",)
+    opt = needs("metrics")
 
     @get()
     async def metrics(self, container: NamedDependency[Container]) -> Response[bytes]:

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
 
+from embedding_studio.access import needs
 from embedding_studio.bootstrap import Container
 
 __all__ = ["PluginController", "PluginList", "PluginView"]
@@ -31,6 +32,7 @@ class PluginController(Controller):
 
     path = "/api/v1/plugins"
     tags = ("plugins",)
+    opt = needs("admin", minds_grants=True)
 
     @get()
     async def list_plugins(self, container: NamedDependency[Container]) -> PluginList:

@@ -19,8 +19,10 @@ from embedding_studio.kernel.errors import (
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    RateLimitedError,
     StudioError,
     TooLargeError,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -32,8 +34,10 @@ _STATUS: Mapping[type[StudioError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     InvalidError: HTTPStatus.BAD_REQUEST,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -102,8 +106,15 @@ def _respond(
 def _studio_error(_request: Request[Any, Any, State], error: StudioError) -> Response[Problem]:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     errors = error.errors if isinstance(error, InvalidError) else ()
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else None
-    return _respond(status, error.detail, errors=errors, headers=headers)
+    return _respond(status, error.detail, errors=errors, headers=_headers(error))
+
+
+def _headers(error: StudioError) -> Mapping[str, str]:
+    if isinstance(error, UnavailableError | RateLimitedError):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, UnauthenticatedError):
+        return {"WWW-Authenticate": 'Bearer realm="embedding-studio"'}
+    return {}
 
 
 def _outage(request: Request[Any, Any, State], error: Exception) -> Response[Problem]:

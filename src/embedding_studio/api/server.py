@@ -8,9 +8,10 @@ from types import FrameType
 import uvicorn
 from litestar import Litestar
 
+from embedding_studio.access import require_loopback
 from embedding_studio.api.app import create_app
-from embedding_studio.api.loopback import require_loopback
 from embedding_studio.api.processes import Processes, listen
+from embedding_studio.api.protocol import BoundedProtocol
 from embedding_studio.bootstrap import require_migrated
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.notify import notify_ready
@@ -31,20 +32,25 @@ def serve(settings: Settings, *, listener: int | None = None) -> None:
 
     Raises:
         ConflictError: The address is taken, or the databases are those of an older release.
-        ForbiddenError: The address can be reached from other machines.
+        ForbiddenError: The address can be reached from other machines, and no keys are required.
         UnavailableError: A process did not start, or ended again and again; or a database does not answer.
     """
     if listener is None and settings.api.processes == 1:
-        require_loopback(settings.api.host)
+        _require_safe(settings, settings.api.host)
         _serve_here(settings, None)
         return
     given = socket.socket(fileno=listener) if listener is not None else listen(settings.api.host, settings.api.port)
     with given as ours:
-        require_loopback(ours.getsockname()[0])
+        _require_safe(settings, ours.getsockname()[0])
         if settings.api.processes == 1:
             _serve_here(settings, ours)
         else:
             asyncio.run(Processes(ours, settings.api).run())
+
+
+def _require_safe(settings: Settings, host: str) -> None:
+    if not settings.access.required:
+        require_loopback(host)
 
 
 def _serve_here(settings: Settings, listener: socket.socket | None) -> None:
@@ -55,6 +61,7 @@ def _serve_here(settings: Settings, listener: socket.socket | None) -> None:
         app,
         host=settings.api.host,
         port=settings.api.port,
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

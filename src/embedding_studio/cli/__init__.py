@@ -2,7 +2,7 @@
 
 import typer
 
-from embedding_studio.cli import backup, bench, content, doctor, experiments, gate, running, simulating
+from embedding_studio.cli import access, backup, bench, content, doctor, experiments, gate, running, simulating
 
 __all__ = ["app"]
 
@@ -20,4 +20,5 @@ app.add_typer(doctor.commands, name="doctor")
 app.add_typer(gate.commands, name="gate")
 app.add_typer(experiments.commands, name="experiments")
 app.add_typer(simulating.commands)
+app.add_typer(access.commands)
 app.add_typer(bench.commands, name="bench")

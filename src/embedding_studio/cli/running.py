@@ -18,18 +18,18 @@ commands = typer.Typer()
 @commands.command()
 def up(
     data_dir: DataDir = Path("data"),
-    host: Annotated[str, typer.Option(help="Loopback address of the API.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address of the API; of the loopback, unless `access.required` says that keys are.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API.")] = 8400,
 ) -> None:
     """Run everything on this machine: servers, API and workers. Ctrl-C stops all of it.
 
     Example: embedding-studio up --data-dir ./data --port 8400
     """
-    from embedding_studio.api.loopback import require_loopback
     from embedding_studio.up import up as run
 
     configure_logging(level="warning")
-    require_loopback(host)
     run(data_dir, host=host, port=port, say=console.print)
 
 

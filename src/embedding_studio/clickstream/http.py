@@ -9,6 +9,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from embedding_studio.access import Caller, needs
 from embedding_studio.clickstream.event_doctor import EventDoctor, EventReport
 from embedding_studio.clickstream.forgetting import ForgettingService
 from embedding_studio.clickstream.quality import Quality, QualityService
@@ -45,16 +46,17 @@ class ClickstreamController(Controller):
     tags = ("clickstream",)
     request_max_body_size = _MAX_BODY
 
-    @post("/events", status_code=202)
+    @post("/events", status_code=202, opt=needs("search", minds_grants=True))
     async def send_events(
         self,
         clickstream: NamedDependency[ClickstreamService],
+        caller: NamedDependency[Caller],
         data: JSONBody[EventBatch],
     ) -> EventsAccepted:
         """Send what users did with what they were shown."""
-        return EventsAccepted.of(await clickstream.accept(data.to_domain()))
+        return EventsAccepted.of(await clickstream.accept(data.to_domain(), within=caller.collections))
 
-    @post("/collections/{name:str}/sessions")
+    @post("/collections/{name:str}/sessions", opt=needs("search"))
     async def add_session(
         self,
         clickstream: NamedDependency[ClickstreamService],
@@ -86,22 +88,28 @@ class ClickstreamController(Controller):
         more = len(found) == limit
         return SessionPage([SessionRow.of(one) for one in found], _cursor(found[-1]) if more else None)
 
-    @get("/sessions/{session_id:str}")
+    @get("/sessions/{session_id:str}", opt=needs("admin", minds_grants=True))
     async def get_session(
         self,
         clickstream: NamedDependency[ClickstreamService],
+        caller: NamedDependency[Caller],
         session_id: FromPath[str],
     ) -> SessionView:
         """Look at a session with its events."""
-        return SessionView.of(*await clickstream.get(session_id))
+        session, events = await clickstream.get(session_id)
+        caller.require(session.collection)
+        return SessionView.of(session, events)
 
-    @post("/sessions/{session_id:str}/irrelevant", status_code=204)
+    @post("/sessions/{session_id:str}/irrelevant", status_code=204, opt=needs("admin", minds_grants=True))
     async def mark_irrelevant(
         self,
         clickstream: NamedDependency[ClickstreamService],
+        caller: NamedDependency[Caller],
         session_id: FromPath[str],
     ) -> None:
         """Let a session teach nothing from now on."""
+        session, _ = await clickstream.get(session_id)
+        caller.require(session.collection)
         await clickstream.mark_irrelevant(session_id)
 
     @delete("/users/{user_id:str}", status_code=202)
@@ -122,26 +130,33 @@ class UbiController(Controller):
 
     path = "/api/v1/ubi"
     tags = ("clickstream",)
+    opt = needs("search", minds_grants=True)
     request_max_body_size = _MAX_BODY
 
     @post("/queries", status_code=202)
     async def send_queries(
         self,
         clickstream: NamedDependency[ClickstreamService],
+        caller: NamedDependency[Caller],
         data: JSONBody[Document | _Documents],
         collection: FromQuery[str | None] = None,
     ) -> EventsAccepted:
         """Record queries as searches of a collection, or else of the one that each names as its `application`."""
-        return await take_queries(clickstream, data if isinstance(data, list) else [data], collection)
+        if collection is not None:
+            caller.require(collection)
+        documents = data if isinstance(data, list) else [data]
+        return await take_queries(clickstream, documents, collection, within=caller.collections)
 
     @post("/events", status_code=202)
     async def send_events(
         self,
         clickstream: NamedDependency[ClickstreamService],
+        caller: NamedDependency[Caller],
         data: JSONBody[Document | _Documents],
     ) -> EventsAccepted:
         """Record events in the sessions that their `query_id` names."""
-        return await take_events(clickstream, data if isinstance(data, list) else [data])
+        documents = data if isinstance(data, list) else [data]
+        return await take_events(clickstream, documents, within=caller.collections)
 
 
 def _time(text: str | None, name: str) -> datetime | None:

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,9 +152,16 @@ class ClickstreamService:
             outcomes[index] = is_new if is_same else SessionExistsError(document["_id"])
         return [outcome for outcome in outcomes if outcome is not None]
 
-    async def accept(self, events: Sequence[NewEvent]) -> Accepted:
-        """Write the events that answer a session, each `event_id` once however often it is sent."""
+    async def accept(self, events: Sequence[NewEvent], *, within: AbstractSet[str] | None = None) -> Accepted:
+        """Write the events that answer a session, each `event_id` once however often it is sent.
+
+        Args:
+            events: What users did.
+            within: The collections that the sender may touch, if not all; a session of another is none that it knows.
+        """
         showings = await self._repository.showings(sorted({event.session_id for event in events}))
+        if within is not None:
+            showings = {name: one for name, one in showings.items() if one.collection in within}
         if len(showings) == 1:
             note(session_id=next(iter(showings)))
         documents, rejected = self._sorted_out(events, showings)

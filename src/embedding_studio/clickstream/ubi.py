@@ -7,6 +7,7 @@ of the session `query_id`. Fields that have no place elsewhere are kept in `meta
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
@@ -22,7 +23,7 @@ from embedding_studio.clickstream.schemas import (
     check_meta,
 )
 from embedding_studio.clickstream.service import ClickstreamService, NewSession
-from embedding_studio.kernel.errors import InvalidError, NotFoundError, StudioError
+from embedding_studio.kernel.errors import ForbiddenError, InvalidError, NotFoundError, StudioError
 from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import to_milliseconds
 
@@ -83,14 +84,20 @@ class _Event(msgspec.Struct):
 
 
 async def take_queries(
-    clickstream: ClickstreamService, documents: Sequence[Document], collection: str | None
+    clickstream: ClickstreamService,
+    documents: Sequence[Document],
+    collection: str | None,
+    *,
+    within: AbstractSet[str] | None = None,
 ) -> EventsAccepted:
     """Record the queries as searches of `collection`, or else of the one that each names as its `application`.
+
+    Those of a collection that is not `within` what the sender may touch are rejected.
 
     Raises:
         NotFoundError: There is no such `collection`.
     """
-    read, rejected = _read_all(documents, lambda document: read_query(document, collection))
+    read, rejected = _read_all(documents, lambda document: _granted(read_query(document, collection), within))
     outcomes = await clickstream.add_all(list(read.values()))
     for index, outcome in zip(read, outcomes, strict=True):
         if isinstance(outcome, NotFoundError) and collection is not None:
@@ -100,10 +107,12 @@ async def take_queries(
     return EventsAccepted(outcomes.count(True), outcomes.count(False), sorted(rejected, key=lambda one: one.index))
 
 
-async def take_events(clickstream: ClickstreamService, documents: Sequence[Document]) -> EventsAccepted:
-    """Record the events in the sessions that their `query_id` names."""
+async def take_events(
+    clickstream: ClickstreamService, documents: Sequence[Document], *, within: AbstractSet[str] | None = None
+) -> EventsAccepted:
+    """Record the events in the sessions that their `query_id` names; `within` as in `ClickstreamService.accept`."""
     read, rejected = _read_all(documents, read_event)
-    answer = await clickstream.accept(list(read.values()))
+    answer = await clickstream.accept(list(read.values()), within=within)
     places = list(read)
     rejected += [RejectedView(places[one.index], one.reason) for one in answer.rejected]
     return EventsAccepted(answer.accepted, answer.duplicates, sorted(rejected, key=lambda one: one.index))
@@ -159,6 +168,13 @@ def read_event(document: Document) -> NewEvent:
     )
 
 
+def _granted(query: tuple[str, NewSession], within: AbstractSet[str] | None) -> tuple[str, NewSession]:
+    name = query[1].collection
+    if within is not None and name not in within:
+        raise ForbiddenError(f"this key is not granted the collection {name!r}")
+    return query
+
+
 def _read_all(
     documents: Sequence[Document], read: Callable[[Document], _Read]
 ) -> tuple[dict[int, _Read], list[RejectedView]]:
@@ -168,7 +184,7 @@ def _read_all(
     for index, document in enumerate(documents):
         try:
             good[index] = read(document)
-        except InvalidError as error:
+        except (InvalidError, ForbiddenError) as error:
             bad.append(RejectedView(index, error.detail))
     return good, bad
 

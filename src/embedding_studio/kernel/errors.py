@@ -1,12 +1,14 @@
 """The one error tree.
 
 StudioError
-├── NotFoundError      what was named does not exist
-├── ConflictError      it exists already, or its state forbids the request
-├── InvalidError       the request is wrong; names the fields
-├── ForbiddenError     the caller may not do this
-├── TooLargeError      the request is over a configured limit
-└── UnavailableError   a part we need does not answer; the same request may succeed later
+├── NotFoundError         what was named does not exist
+├── ConflictError         it exists already, or its state forbids the request
+├── InvalidError          the request is wrong; names the fields
+├── UnauthenticatedError  who calls is not known
+├── ForbiddenError        the caller may not do this
+├── TooLargeError         the request is over a configured limit
+├── RateLimitedError      the caller has sent too much; the same request may succeed later
+└── UnavailableError      a part we need does not answer; the same request may succeed later
 
 `api/problems.py` is the only table from these to HTTP; `retryable` also decides whether a worker tries again.
 """
@@ -22,8 +24,10 @@ __all__ = [
     "ForbiddenError",
     "InvalidError",
     "NotFoundError",
+    "RateLimitedError",
     "StudioError",
     "TooLargeError",
+    "UnauthenticatedError",
     "UnavailableError",
 ]
 
@@ -69,6 +73,10 @@ class ConflictError(StudioError):
     """It exists already, or its state forbids the request."""
 
 
+class UnauthenticatedError(StudioError):
+    """Who calls is not known: no key came, or none that is good."""
+
+
 class ForbiddenError(StudioError):
     """The caller may not do this."""
 
@@ -88,6 +96,14 @@ class InvalidError(StudioError):
     def at(cls, field: str, message: str) -> "InvalidError":
         """An error about a single place."""
         return cls(f"{field}: {message}", (FieldError(field, message),))
+
+
+class RateLimitedError(StudioError):
+    """The caller has sent too much; the same request may succeed after `retry_after` seconds."""
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class UnavailableError(StudioError):

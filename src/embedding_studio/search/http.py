@@ -6,6 +6,7 @@ from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from embedding_studio.access import needs
 from embedding_studio.search.mirroring import Mirror
 from embedding_studio.search.schemas import CountIn, CountView, SearchIn, SearchView
 from embedding_studio.search.service import SearchService
@@ -21,6 +22,7 @@ class SearchController(Controller):
 
     path = "/api/v1/collections/{name:str}"
     tags = ("search",)
+    opt = needs("search")
     request_max_body_size = _MAX_BODY
 
     @post("/search", status_code=200)

@@ -1,6 +1,7 @@
 """The simulated users' view of the product: its HTTP API and nothing else."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from embedding_studio.access import authorization
 from embedding_studio.kernel.errors import StudioError, UnavailableError
 from embedding_studio.kernel.ids import new_id
 
@@ -68,7 +70,13 @@ class StudioClient:
 
     def __init__(self, url: str, collection: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         limits = httpx.Limits(max_connections=_AT_ONCE)
-        self._http = httpx.AsyncClient(base_url=url, timeout=_REQUEST_DEADLINE, limits=limits, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers=authorization(os.environ),
+            timeout=_REQUEST_DEADLINE,
+            limits=limits,
+            transport=transport,
+        )
         self._collection = collection
         self._path = f"/api/v1/collections/{collection}"
         self._slots = asyncio.Semaphore(_AT_ONCE)

@@ -1,6 +1,7 @@
 """Every query on tasks."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,16 +41,16 @@ class TaskRepository:
         *,
         kind: TaskKind | None,
         state: TaskState | None,
-        collection: str | None,
+        collections: AbstractSet[str] | None,
         before: str | None,
         limit: int,
     ) -> list[Task]:
-        """Newest first, from the one before `before`."""
+        """Newest first, from the one before `before`; `collections` are the only ones whose tasks count, if given."""
         criteria: dict[str, Any] = {
-            name: value
-            for name, value in (("kind", kind), ("state", state), ("collection", collection))
-            if value is not None
+            name: value for name, value in (("kind", kind), ("state", state)) if value is not None
         }
+        if collections is not None:
+            criteria["collection"] = {"$in": sorted(collections)}
         if before is not None:
             criteria["_id"] = {"$lt": before}
         return await Task.find(criteria).sort("-_id").limit(limit).to_list()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -180,7 +181,7 @@ class TaskService:
     async def is_open(self, kind: TaskKind, collection: str) -> bool:
         """Whether a task of this kind waits or runs."""
         for state in _OPEN:
-            if await self._tasks.page(kind=kind, state=state, collection=collection, before=None, limit=1):
+            if await self._tasks.page(kind=kind, state=state, collections={collection}, before=None, limit=1):
                 return True
         return False
 
@@ -189,12 +190,12 @@ class TaskService:
         *,
         kind: TaskKind | None = None,
         state: TaskState | None = None,
-        collection: str | None = None,
+        collections: AbstractSet[str] | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> list[Task]:
-        """Tasks, newest first."""
-        return await self._tasks.page(kind=kind, state=state, collection=collection, before=before, limit=limit)
+        """Tasks, newest first; of these collections alone, if they are given."""
+        return await self._tasks.page(kind=kind, state=state, collections=collections, before=before, limit=limit)
 
     async def open_of(self, *, limit: int) -> list[tuple[TaskKind, TaskState, int, float]]:
         """By kind and state, how many tasks are not finished, and the age of the oldest in seconds; of `limit`."""

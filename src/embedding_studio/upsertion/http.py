@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from embedding_studio.access import needs
 from embedding_studio.kernel.errors import InvalidError, NotFoundError
 from embedding_studio.tasks import Accepted, Idempotency, TaskService, TaskView
 from embedding_studio.upsertion.domain import NewItem
@@ -43,6 +44,7 @@ class ItemController(Controller):
 
     path = "/api/v1/collections/{name:str}/items"
     tags = ("items",)
+    opt = needs("ingest")
     dependencies = {"item_id": Provide(item_id_of)}  # noqa: RUF012  # Litestar declares it as an instance's
 
     @post()
@@ -117,7 +119,7 @@ class ContentController(Controller):
     path = "/api/v1/collections/{name:str}"
     tags = ("items",)
 
-    @post("/ingest", status_code=202)
+    @post("/ingest", status_code=202, opt=needs("ingest"))
     async def ingest(
         self,
         upsertion: NamedDependency[UpsertionService],

@@ -1,6 +1,7 @@
 """Every query on collections, index versions and deployments."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
 
@@ -134,9 +135,14 @@ class Catalog:
         row = await (connection or self._pool).fetchrow(_SERVING, collection.id, model_version, encoder)
         return _collection(row) if row else None
 
-    async def page(self, *, after: str, limit: int) -> list[Collection]:
-        """Collections by name, from the one after `after`."""
-        rows = await self._pool.fetch(f"{_COLLECTIONS} WHERE c.name > $1 ORDER BY c.name LIMIT $2", after, limit)
+    async def page(self, *, after: str, limit: int, within: AbstractSet[str] | None = None) -> list[Collection]:
+        """Collections by name, from the one after `after`; of those `within`, if not of all."""
+        rows = await self._pool.fetch(
+            f"{_COLLECTIONS} WHERE c.name > $1 AND ($3::text[] IS NULL OR c.name = ANY ($3)) ORDER BY c.name LIMIT $2",
+            after,
+            limit,
+            None if within is None else list(within),
+        )
         return [_collection(row) for row in rows]
 
     async def delete(self, name: str) -> Collection:

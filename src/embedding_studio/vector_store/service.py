@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -119,9 +120,9 @@ class CollectionService:
         except InvalidError as error:
             raise UnavailableError(f"the collection {collection.name!r} has lost its plugin: {error.detail}") from None
 
-    async def page(self, *, after: str, limit: int) -> list[Collection]:
-        """Collections by name."""
-        return await self._catalog.page(after=after, limit=limit)
+    async def page(self, *, after: str, limit: int, within: AbstractSet[str] | None = None) -> list[Collection]:
+        """Collections by name, of those `within`, if not of all."""
+        return await self._catalog.page(after=after, limit=limit, within=within)
 
     async def index_versions(
         self, collection: Collection, *, exactly: bool = True

@@ -160,7 +160,7 @@ async def test_a_list_is_filtered_and_newest_first(tasks: Tasks) -> None:
     assert [task.id for task in await tasks.service.page(state="succeeded")] == [ids[2]]
     assert [task.id for task in await tasks.service.page(kind="optimize", before=ids[3], limit=2)] == [ids[2], ids[1]]
     assert await tasks.service.page(kind="upsert") == []
-    assert await tasks.service.page(collection="another") == []
+    assert await tasks.service.page(collections={"another"}) == []
 
 
 async def fine(_run: Run) -> Outcome:

@@ -118,7 +118,7 @@ async def leftovers(studio: Studio, name: str) -> list[str]:
         "SELECT tablename FROM pg_tables t WHERE tablename ~ '^(items|parts)_[0-9]' AND NOT EXISTS"
         " (SELECT FROM collections c WHERE c.id = split_part(t.tablename, '_', 2)::bigint)"
     )
-    tasks = await studio.container.tasks.page(collection=name)
+    tasks = await studio.container.tasks.page(collections={name})
     return [row["tablename"] for row in tables] + [task.id for task in tasks if task.state == "running"]
 
 

@@ -1,8 +1,8 @@
-"""Without API keys nobody else may reach the API."""
+"""Where it is safe to listen without keys."""
 
 import pytest
 
-from embedding_studio.api import require_loopback
+from embedding_studio.access import require_loopback
 from embedding_studio.kernel.errors import ForbiddenError
 
 
