@@ -17,9 +17,9 @@ _INSTALL = "pip install 'embedding-studio[embedded]'"
 
 
 def on_path(name: str) -> Path | None:
-    """The program of this name on the PATH, if any."""
+    """The program of this name on the PATH, if any; links are not followed: some programs do what their name says."""
     found = shutil.which(name)
-    return Path(found).resolve() if found else None
+    return Path(found).absolute() if found else None
 
 
 def in_wheel(package: str, relative: str) -> Path | None:

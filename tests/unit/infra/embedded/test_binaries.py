@@ -22,6 +22,14 @@ def test_finds_a_program_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (on_path("server"), on_path("absent")) == (program, None)
 
 
+def test_a_program_keeps_the_name_that_it_was_found_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "server-check"  # as Debian has Redis: what it does depends on its name
+    program.touch(0o755)
+    (tmp_path / "server").symlink_to(program)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert on_path("server") == tmp_path / "server"
+
+
 def test_finds_a_file_in_a_package_without_importing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "costly_package"
     (package / "bin").mkdir(parents=True)
