@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
@@ -15,6 +16,7 @@ from embedding_studio.inference.exported import (
     open_tokenizer,
     read_canaries,
     read_description,
+    suspecting,
 )
 from embedding_studio.inference.tokens import batches, padded
 from embedding_studio.kernel.encoder import CrossEncoderDescription
@@ -55,7 +57,8 @@ class OnnxCrossEncoder:
         session = open_session(folder / "model.onnx", description.graph_sha256, threads=threads)
         pairs, scores = read_canaries(folder, _canaries)
         encoder = cls(description, tokenizer, session)
-        compare(encoder.score(pairs), scores, description.source)
+        with suspecting(folder / "model.onnx"):
+            compare(encoder.score(pairs), scores, description.source)
         return encoder
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
@@ -81,4 +84,4 @@ class OnnxCrossEncoder:
 
 
 def _canaries(content: Any) -> tuple[list[Pair], Scores]:
-    return [(query, text) for query, text in content["pairs"]], np.asarray(content["scores"], np.float32)
+    return msgspec.convert(content["pairs"], list[tuple[str, str]]), np.asarray(content["scores"], np.float32)

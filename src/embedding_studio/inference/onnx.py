@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from embedding_studio.inference.exported import compare, open_session, read_canaries, unreadable
+from embedding_studio.inference.exported import compare, open_session, read_canaries, suspecting, unreadable
 from embedding_studio.inference.texts import TextReader, Tokens
 from embedding_studio.inference.tokens import batches, masks, padded
 from embedding_studio.kernel.encoder import EncoderDescription, TextKind
@@ -59,9 +59,13 @@ class OnnxEncoder:
         description = texts.description
         session = open_session(folder / "model.onnx", description.graph_sha256, threads=threads, spinning=spinning)
         encoder = cls(texts, session, _image_session(folder, description, threads))
-        encoder.check(*read_canaries(folder, text_canaries))
+        canaries = read_canaries(folder, text_canaries)
+        with suspecting(folder / "model.onnx"):
+            encoder.check(*canaries)
         if description.image_graph_sha256:
-            encoder.check_images(*_read_image_canaries(folder))
+            image_canaries = _read_image_canaries(folder)
+            with suspecting(folder / "image.onnx"):
+                encoder.check_images(*image_canaries)
         return encoder
 
     def encode(self, texts: Sequence[str], kind: TextKind) -> Vectors:
@@ -137,15 +141,14 @@ def _image_session(folder: Path, description: EncoderDescription, threads: int) 
 
 def text_canaries(content: Any) -> tuple[list[str], Vectors]:
     """Texts of items, and their vectors, as `canaries.json` holds them."""
-    return content["texts"], np.asarray(content["vectors"], np.float32)
+    return msgspec.convert(content["texts"], list[str]), np.asarray(content["vectors"], np.float32)
 
 
 def _read_image_canaries(folder: Path) -> tuple[list[Pixels], Vectors]:
     path = folder / "image_canaries.safetensors"
-    try:
-        canaries = load_file(path)
+    with suspecting(path):
+        try:
+            canaries = load_file(path)
+        except OSError as error:
+            raise unreadable(path, error) from error
         return list(canaries["images"]), canaries["vectors"]
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (KeyError, SafetensorError) as error:
-        raise InvalidError(f"{folder.name}/{path.name} holds no canaries: {error}") from error

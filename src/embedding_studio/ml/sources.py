@@ -1,6 +1,7 @@
 """Where base models come from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,11 @@ def load_model(source: str) -> SentenceTransformer:
         InvalidError: What is there is no model.
     """
     disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has not typed it
-    try:
-        model = SentenceTransformer(locate(source), device="cpu", model_kwargs=_SAFE_AND_TRACEABLE)
-    except OSError as error:
-        raise UnavailableError(f"the model {source} cannot be loaded: {error}") from error
-    except ValueError as error:
-        raise InvalidError(f"{source} is no model that can be loaded: {error}") from error
-    return model.float().eval()
+    with _loading(source):
+        model = SentenceTransformer(
+            locate(source), device="cpu", trust_remote_code=False, model_kwargs=_SAFE_AND_TRACEABLE
+        )
+        return model.float().eval()
 
 
 def load_cross_encoder(source: str) -> tuple[Any, Any]:
@@ -58,17 +57,23 @@ def load_cross_encoder(source: str) -> tuple[Any, Any]:
         InvalidError: What is there is no model, gives several numbers, or was never trained to give one.
     """
     disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has not typed it
-    try:
+    with _loading(source):
         tokenizer, model, missing = _load_cross_encoder(locate(source))
-    except OSError as error:
-        raise UnavailableError(f"the model {source} cannot be loaded: {error}") from error
-    except ValueError as error:
-        raise InvalidError(f"{source} is no model that can be loaded: {error}") from error
     if model.config.num_labels != 1:
         raise InvalidError(f"{source} gives {model.config.num_labels} numbers; a cross-encoder gives one")
     if missing:
         raise InvalidError(f"{source} lacks weights: {', '.join(sorted(missing))}")
     return model.float().eval(), tokenizer
+
+
+@contextmanager
+def _loading(source: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(f"the model {source} cannot be loaded: {error}") from error
+    except Exception as error:  # the edge: what a model's files hold makes libraries raise almost anything
+        raise InvalidError(f"{source} is no model that can be loaded: {type(error).__name__}: {error}") from error
 
 
 def _load_cross_encoder(place: str) -> tuple[Any, Any, Collection[str]]:
