@@ -22,6 +22,7 @@ MAX_LIMIT = 1000
 
 _MAX_SHOWN = 2**31
 _MAX_MOMENT = 2**52
+_WHOLE = range(-(2**63), 2**63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = (str, int, int, int, str, float, str)
 
@@ -156,11 +157,16 @@ def _asker(user_id: str | None) -> str:
 def _values(text: str) -> list[Any]:
     """The sort values, which a forged cursor may have of any kind; what is given is what PostgreSQL takes."""
     try:
-        values = msgspec.json.decode(text, type=list[Any])
+        values = [_as_float(value) for value in msgspec.json.decode(text, type=list[Any])]
         refuse_unstorable(values, "cursor")
-    except (msgspec.DecodeError, InvalidError, RecursionError):
+    except (msgspec.DecodeError, InvalidError, RecursionError, OverflowError):
         raise InvalidError.at("cursor", "is not a cursor of this list") from None
     return values
+
+
+def _as_float(value: Any) -> Any:
+    """The value; a float again, where jsonb has written one as a whole number of more than 64 bits."""
+    return float(value) if isinstance(value, int) and value not in _WHOLE else value
 
 
 @dataclass(frozen=True, slots=True)

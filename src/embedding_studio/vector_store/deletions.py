@@ -7,6 +7,8 @@ writer applies what is noted to what it has just written: whatever was accepted 
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from embedding_studio.infra.postgres import Connection
 from embedding_studio.vector_store.domain import Collection, Item
 from embedding_studio.vector_store.errors import CollectionNotFoundError
@@ -58,7 +60,7 @@ async def note_deletion(
             collection.id,
             seq,
             task_id,
-            filter_tree,
+            msgspec.json.encode(filter_tree).decode(),  # as it came: jsonb would write 1e20 as a whole number
         )
 
 
@@ -73,7 +75,7 @@ async def noted(connection: Connection, task_id: str, *, after: str, limit: int)
     )
     if not rows:
         return 0, [], None
-    return rows[0]["seq"], [row["item_id"] for row in rows if row["item_id"] is not None], rows[0]["filter"]
+    return rows[0]["seq"], [row["item_id"] for row in rows if row["item_id"] is not None], _tree(rows[0]["filter"])
 
 
 async def count_noted(connection: Connection, task_id: str) -> int:
@@ -113,8 +115,8 @@ async def delete_matching(
     row = await connection.fetchrow(
         f"WITH seen AS (SELECT id, seq, payload FROM {table} WHERE id > {parameters.bind(after)} ORDER BY id"
         f" LIMIT {window:d}), gone AS (DELETE FROM {table} i USING seen WHERE i.id = seen.id"
-        f" AND seen.seq < {parameters.bind(before)} AND {matches} RETURNING i.id)"
-        " SELECT (SELECT count(*) FROM gone), count(*), max(id) FROM seen",
+        f" AND seen.seq < {parameters.bind(before)} AND {matches} RETURNING i.id, i.seq),"
+        f" superseded AS ({_note_gone(collection)}) SELECT (SELECT count(*) FROM gone), count(*), max(id) FROM seen",
         *parameters.values,
     )
     return (row[0], row[1], row[2]) if row else (0, 0, None)
@@ -138,12 +140,22 @@ async def apply_deletions(connection: Connection, collection: Collection, items:
     )
     for row in filters:
         parameters = Parameters()
-        matches = condition(parse_filter(row["filter"]), parameters, "payload", language=collection.language)
+        matches = condition(parse_filter(_tree(row["filter"])), parameters, "payload", language=collection.language)
         written, before = parameters.bind(item_ids), parameters.bind(row["seq"])
         await connection.execute(
-            f"DELETE FROM {table} WHERE id = ANY({written}::text[]) AND seq < {before} AND {matches}",
+            f"WITH gone AS (DELETE FROM {table} WHERE id = ANY({written}::text[]) AND seq < {before} AND {matches}"
+            f" RETURNING id, seq) {_note_gone(collection)}",
             *parameters.values,
         )
+
+
+def _note_gone(collection: Collection) -> str:
+    """Keeps away what is older than the rows in `gone`: it was superseded by them, and need not match the filter."""
+    return f"INSERT INTO deletions (collection_id, seq, item_id) SELECT {collection.id:d}, seq, id FROM gone"
+
+
+def _tree(stored: Any) -> Any:
+    return msgspec.json.decode(stored) if isinstance(stored, str) else stored
 
 
 async def forget_deletions(connection: Connection, collection: Collection, *, before: int | None) -> None:

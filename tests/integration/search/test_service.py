@@ -150,6 +150,20 @@ async def test_pages_go_on_after_the_longest_ids(studio: Studio, any_name: str) 
     assert await pages(studio, any_name, 1, 3, query={"vector": [0]}) == ids
 
 
+async def test_pages_go_on_after_any_number(studio: Studio, any_name: str) -> None:
+    numbers = [1e20, 1e300, -1e20, 2**63 - 1, -(2**63), 9223372036854775808.0, 5e-324, 0.1, -0.0]
+    await studio.create(any_name, "vectors", options={"dimensions": 1})
+    items = [{"id": str(i), "payload": {"n": n}, "vector": [1.0]} for i, n in enumerate(numbers)]
+    assert (await studio.add(any_name, items))["state"] == "succeeded"
+    seen = []
+    cursor = None
+    for _ in numbers:
+        page = await studio.search(any_name, sort=[{"field": "n"}], limit=1, cursor=cursor)
+        seen += [one["id"] for one in page["results"]]
+        cursor = page["next_cursor"]
+    assert seen == [str(i) for i, _ in sorted(enumerate(numbers), key=lambda one: one[1])]
+
+
 async def test_one_text_of_very_many_words_stops_no_search_by_words(studio: Studio, any_name: str) -> None:
     await studio.create(any_name, "vectors", options={"dimensions": 1})
     words = " ".join(f"word{n}" for n in range(90_000))

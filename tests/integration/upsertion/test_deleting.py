@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -65,6 +65,18 @@ async def test_by_filter(studio: Studio, any_name: str, monkeypatch: pytest.Monk
     task = await studio.work(await post(studio, f"{any_name}/items/delete", body))
     assert task["result"] == {"deleted": 5}
     assert await ids(studio, any_name) == ["f", "g"]
+
+
+@pytest.mark.parametrize("bound", [1e20, -1e300, 9223372036854775808.0])
+async def test_by_a_number_that_jsonb_writes_as_a_long_integer(studio: Studio, any_name: str, bound: float) -> None:
+    """The deletion is done, and what is written meanwhile does not stumble over it."""
+    await studio.create(any_name)
+    await studio.add(any_name, [*lamps("a", price=bound), *lamps("b", price=1)])
+    written = await post(studio, f"{any_name}/items", {"items": lamps("c", price=bound)})
+    wish = await post(studio, f"{any_name}/items/delete", {"filter": {"field": "price", "eq": bound}})
+    assert (await studio.work(written))["state"] == "succeeded"
+    assert (await studio.work(wish))["state"] == "succeeded"
+    assert await ids(studio, any_name) == ["b"]
 
 
 @pytest.mark.parametrize("body", [{"ids": ["a"]}, {"filter": {"field": "title", "exists": True}}])
@@ -135,6 +147,7 @@ steps = st.lists(
 
 
 @given(steps=steps, seed=st.integers(0, 1000))
+@example(steps=[("upsert", {"a"}, 1), ("upsert", {"a"}, 0), ("filter", {"a"}, 1)], seed=1)
 @hypothesis_settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
