@@ -9,13 +9,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TRITON := .triton
 TRITON_READY := $(TRITON)/.ready
+AUDIT := .audit
+AUDIT_READY := $(AUDIT)/.ready
 MLFLOW := .mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 VALIDATORS := .validators
 VALIDATORS_READY := $(VALIDATORS)/.ready
 DATA ?= data
 
-.PHONY: help setup check format test test-production chaos demo up bench bench-learning bench-experiments clean
+.PHONY: help setup check format test test-production audit sbom licences chaos demo up bench bench-learning bench-experiments clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +69,21 @@ test: $(READY) $(TRITON_READY) $(VALIDATORS_READY) ## unit, integration, end-to-
 test-production: $(READY) $(TRITON_READY) $(MLFLOW_READY) ## the loop on production's servers, with passwords and TLS
 	$(BIN)/pytest tests/production $(ARGS)
 
+$(AUDIT_READY): config/audit/requirements.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --requirement config/audit/requirements.txt
+	touch $(AUDIT_READY)
+
+audit: $(AUDIT_READY) ## known vulnerabilities of the pinned versions; fails, and says so, where nobody can be asked
+	$(AUDIT)/bin/python config/audit/advisories.py constraints.txt
+
+sbom: $(READY) $(AUDIT_READY) ## write sbom.json, a CycloneDX bill of what is installed
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-format JSON --output-file sbom.json $(BIN)/python
+
+licences: $(READY) ## whether the licences of all pins go together with ours
+	$(BIN)/python config/audit/licences.py constraints.txt
+
 chaos: $(READY) ## kill processes while people write and search, and look what is there in the end
 	CHAOS_KILLS=$${CHAOS_KILLS:-60} $(BIN)/pytest -q -s tests/e2e/test_chaos.py $(ARGS)
 
@@ -87,4 +104,4 @@ bench-experiments: $(READY) ## simulate experiments that are read all the time: 
 	$(BIN)/embedding-studio bench experiments --plot experiments.svg --json $(ARGS) > experiments.json
 
 clean: ## remove .venv, caches and local data
-	rm -rf $(VENV) $(TRITON) $(MLFLOW) $(VALIDATORS) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(TRITON) $(MLFLOW) $(VALIDATORS) $(AUDIT) $(DATA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
