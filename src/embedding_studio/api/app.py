@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
@@ -11,12 +12,15 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import HeaderParameter
 
 from embedding_studio import __version__
 from embedding_studio.access import Caller, open_to_all
 from embedding_studio.access.http import AuditController, KeyController
 from embedding_studio.api.auth import Door, guard
+from embedding_studio.api.bodies import BoundedBodies, Held
 from embedding_studio.api.deadline import limit_time
+from embedding_studio.api.description import ApiDescription
 from embedding_studio.api.headers import security_headers
 from embedding_studio.api.health import HealthController
 from embedding_studio.api.loopback import local_only
@@ -114,6 +118,7 @@ def create_app(settings: Settings) -> Litestar:
         opened: Door = app.state.door
         return opened
 
+    description = ApiDescription()
     app = Litestar(
         route_handlers=_CONTROLLERS,
         dependencies={
@@ -130,8 +135,10 @@ def create_app(settings: Settings) -> Litestar:
             *(() if settings.access.required else (local_only,)),
             guard(door),
             limit_time(settings.api.time_limit),
+            partial(BoundedBodies, held=Held(settings.api.max_bodies)),
         ],
-        openapi_config=_openapi(),
+        openapi_config=_openapi(description),
+        plugins=[description],
         cors_config=_cors(settings.api.cors_origins),
         before_send=[security_headers(hsts=settings.api.hsts)],
         logging_config=None,
@@ -141,8 +148,8 @@ def create_app(settings: Settings) -> Litestar:
     return app
 
 
-def _openapi() -> OpenAPIConfig:
-    return OpenAPIConfig(
+def _openapi(description: ApiDescription) -> OpenAPIConfig:
+    return description.config(
         title="Embedding Studio",
         version=__version__,
         render_plugins=[ApiPage()],
@@ -180,8 +187,10 @@ async def _caller(request: Request[Any, Any, State]) -> Caller:
     return caller
 
 
-async def _idempotency(request: Request[Any, Any, State]) -> Idempotency | None:
-    key = request.headers.get("Idempotency-Key")
+async def _idempotency(
+    request: Request[Any, Any, State],
+    key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+) -> Idempotency | None:
     if key is None:
         return None
     return Idempotency(key, f"{request.method} {request.scope['path']}", await request.body())

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Controller, Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 
 from embedding_studio.access import open_to_all
 from embedding_studio.bootstrap import Container, encoder_sources
@@ -47,7 +48,10 @@ class HealthController(Controller):
         """Answer as soon as the process serves."""
         return Live()
 
-    @get("/ready")
+    @get(
+        "/ready",
+        responses={503: ResponseSpec(Readiness, generate_examples=False, description="Something needed fails.")},
+    )
     async def ready(self, container: NamedDependency[Container], state: State) -> Response[Readiness]:
         """Ask every server that is needed; a process that stops is not ready, whatever they say."""
         if state.get("is_stopping"):

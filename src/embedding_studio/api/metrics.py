@@ -4,7 +4,7 @@ import asyncio
 import os
 from functools import cache
 
-from litestar import Controller, Response, get
+from litestar import Controller, MediaType, Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -51,7 +51,7 @@ class MetricsController(Controller):
     tags = ("health",)
     opt = needs("metrics")
 
-    @get()
+    @get(media_type=MediaType.TEXT)
     async def metrics(self, container: NamedDependency[Container]) -> Response[bytes]:
         """See all metrics, in the text format of Prometheus."""
         readings = await take_readings(container)

@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from embedding_studio.api.bodies import refuse_sprawling
 from embedding_studio.infra.log import fact
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.errors import (
@@ -26,9 +27,11 @@ from embedding_studio.kernel.errors import (
     UnavailableError,
 )
 
-__all__ = ["PROBLEM_HANDLERS", "Problem", "StrictRequest"]
+__all__ = ["PROBLEM_HANDLERS", "PROBLEM_TYPE", "Problem", "StrictRequest"]
 
 logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
 
 _STATUS: Mapping[type[StudioError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -67,6 +70,7 @@ class StrictRequest(Request[Any, Any, State]):
             raise HTTPException("the body must be of the type application/json", status_code=415)
         field = self.route_handler.parsed_data_field
         body = await self.body()
+        refuse_sprawling(body)
         try:
             return msgspec.json.decode(body, type=field.annotation if field else Any)
         except msgspec.ValidationError as error:
@@ -98,7 +102,7 @@ def _respond(
     return Response(
         problem,
         status_code=status,
-        media_type="application/problem+json",
+        media_type=PROBLEM_TYPE,
         headers=dict(headers or {}),
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from embedding_studio.access import Caller, needs
@@ -56,7 +57,11 @@ class ClickstreamController(Controller):
         """Send what users did with what they were shown."""
         return EventsAccepted.of(await clickstream.accept(data.to_domain(), within=caller.collections))
 
-    @post("/collections/{name:str}/sessions", opt=needs("search"))
+    @post(
+        "/collections/{name:str}/sessions",
+        opt=needs("search"),
+        responses={200: ResponseSpec(SessionView, generate_examples=False, description="It was recorded before.")},
+    )
     async def add_session(
         self,
         clickstream: NamedDependency[ClickstreamService],

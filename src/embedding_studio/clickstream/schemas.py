@@ -14,13 +14,13 @@ from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.kernel.time import to_milliseconds
 
 __all__ = [
+    "AskedIn",
     "EventBatch",
     "EventIn",
     "EventView",
     "EventsAccepted",
     "ExportedSession",
     "ImpressionView",
-    "QueryIn",
     "RejectedView",
     "ResultIn",
     "SessionId",
@@ -120,7 +120,7 @@ class EventsAccepted(msgspec.Struct):
         return cls(answer.accepted, answer.duplicates, [RejectedView(one.index, one.reason) for one in answer.rejected])
 
 
-class QueryIn(msgspec.Struct, forbid_unknown_fields=True):
+class AskedIn(msgspec.Struct, forbid_unknown_fields=True):
     """What was asked: in words, by a vector, by an item, by an image; nothing of it for a listing."""
 
     text: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
@@ -159,7 +159,7 @@ class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
     """A search that was served elsewhere, or here: an export makes again what was lost."""
 
     session_id: SessionId
-    query: Annotated[str, msgspec.Meta(max_length=10_000)] | QueryIn | None
+    query: Annotated[str, msgspec.Meta(max_length=10_000)] | AskedIn | None
     results: Annotated[list[ResultIn], msgspec.Meta(max_length=1000)]
     user_id: ShortText | None = None
     timestamp: Time | None = None
@@ -180,7 +180,7 @@ class SessionIn(msgspec.Struct, forbid_unknown_fields=True):
         Raises:
             InvalidError: It cannot be stored, or shows an item twice or two at one position; names the place.
         """
-        query = self.query if isinstance(self.query, QueryIn) else QueryIn(text=self.query)
+        query = self.query if isinstance(self.query, AskedIn) else AskedIn(text=self.query)
         refuse_unstorable(self.timestamp, "timestamp")
         check_meta(self.meta, "meta")
         check_meta(self.filter, "filter")
@@ -235,7 +235,7 @@ class ExportedSession(msgspec.Struct):
             irrelevant=session.get("irrelevant_at") is not None,
             session=SessionIn(
                 session_id=session["_id"],
-                query=QueryIn(**unpacked(session["query"])),
+                query=AskedIn(**unpacked(session["query"])),
                 results=[ResultIn(**one) for one in session["results"]],
                 timestamp=session["created_at"],
                 **given,

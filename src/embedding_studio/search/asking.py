@@ -31,6 +31,10 @@ _PHRASE_MATCHES = 10_000
 """Best matches that are looked at for phrases."""
 
 
+_IMAGES_AT_ONCE = 2
+"""One of 50 million pixels takes some hundred megabytes while it is decoded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plain:
     """A query as its encoder gives it, before an adapter changes it.
@@ -68,6 +72,7 @@ class Asking:
         self._collections = collections
         self._embeddings = embeddings
         self._items = items
+        self._decoding = asyncio.Semaphore(_IMAGES_AT_ONCE)
 
     async def query(self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int) -> Asked:
         """What to find.
@@ -160,7 +165,8 @@ class Asking:
     async def _vector_of_image(self, collection: Collection, image: bytes) -> Vector:
         decode = self._collections.plugin_of(collection).preprocessing.build()
         try:
-            pixels = await asyncio.to_thread(decode, image)
+            async with self._decoding:
+                pixels = await asyncio.to_thread(decode, image)
             vectors = await self._embeddings.embed_images(self._embeddings.encoder_of(collection), [pixels])
         except InvalidError as error:
             raise InvalidError.at("query.image", error.detail) from None

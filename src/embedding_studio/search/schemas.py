@@ -11,7 +11,7 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 from embedding_studio.sdk import Mode
 from embedding_studio.search.domain import MAX_LIMIT, Found, Result, SearchRequest
-from embedding_studio.vector_store import Total, parse_filter, parse_sort
+from embedding_studio.vector_store import FilterTree, SortTree, Total, parse_filter, parse_sort
 
 __all__ = [
     "CountIn",
@@ -73,7 +73,7 @@ class _Conditions(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     query: _Text | QueryIn | None = None
     mode: Mode | None = None
-    filter: dict[str, Any] | None = None
+    filter: FilterTree | None = None
     max_distance: _Distance | None = None
 
     def conditions(self) -> SearchRequest:
@@ -109,7 +109,7 @@ class SearchIn(_Conditions, forbid_unknown_fields=True, kw_only=True):
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = 10
     cursor: Annotated[str, msgspec.Meta(max_length=16_384)] | None = None
-    sort: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=8)] = []
+    sort: Annotated[list[SortTree], msgspec.Meta(max_length=8)] = []
     facets: Annotated[list[_Field], msgspec.Meta(max_length=20)] = []
     vectors: bool = False
     user_id: _UserId | None = None

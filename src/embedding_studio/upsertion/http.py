@@ -7,6 +7,7 @@ import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from embedding_studio.access import needs
@@ -47,7 +48,7 @@ class ItemController(Controller):
     opt = needs("ingest")
     dependencies = {"item_id": Provide(item_id_of)}  # noqa: RUF012  # Litestar declares it as an instance's
 
-    @post()
+    @post(status_code=202, responses={200: ResponseSpec(TaskView, generate_examples=False, description="With `wait`.")})
     async def upsert_items(
         self,
         upsertion: NamedDependency[UpsertionService],

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from embedding_studio.upsertion.domain import NewItem
+from embedding_studio.vector_store import FilterTree
 
 __all__ = ["DeleteItems", "EstimateView", "Ingest", "ItemBatch", "ItemBody", "ItemId", "ItemIn", "Reindex"]
 
@@ -44,7 +45,7 @@ class DeleteItems(msgspec.Struct, forbid_unknown_fields=True):
     """Which items to delete: by id or by filter."""
 
     ids: Annotated[list[ItemId], msgspec.Meta(min_length=1, max_length=10_000)] | None = None
-    filter: dict[str, Any] | None = None
+    filter: FilterTree | None = None
 
 
 class Ingest(msgspec.Struct, forbid_unknown_fields=True):

@@ -33,6 +33,7 @@ from embedding_studio.vector_store.errors import (
     deletable_meanwhile,
 )
 from embedding_studio.vector_store.facets import FacetValue
+from embedding_studio.vector_store.filter_schemas import TREE_SCHEMAS, FilterTree, SortTree
 from embedding_studio.vector_store.filters import And, Filter, parse_filter
 from embedding_studio.vector_store.holds import IndexHolds
 from embedding_studio.vector_store.indexes import Indexes
@@ -59,6 +60,7 @@ from embedding_studio.vector_store.versions import IndexVersions
 __all__ = [
     "BASE_MODEL_VERSION",
     "LARGEST_EF",
+    "TREE_SCHEMAS",
     "And",
     "Catalog",
     "Collection",
@@ -72,6 +74,7 @@ __all__ = [
     "FacetValue",
     "Few",
     "Filter",
+    "FilterTree",
     "FusionOptions",
     "Hit",
     "IndexHolds",
@@ -89,6 +92,7 @@ __all__ = [
     "Recall",
     "ReindexRunsError",
     "SortKey",
+    "SortTree",
     "StoredItem",
     "TableState",
     "Total",
