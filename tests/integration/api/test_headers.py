@@ -46,7 +46,8 @@ async def test_the_page_works_under_its_policy_which_lets_nothing_else_in(studio
 
 
 def cors(answer: httpx.Response) -> str | None:
-    return answer.headers.get("access-control-allow-origin")
+    allowed: str | None = answer.headers.get("access-control-allow-origin")
+    return allowed
 
 
 async def test_no_page_may_ask_unless_the_settings_say_so(studio: Studio) -> None:
