@@ -71,6 +71,7 @@ from embedding_studio.infra.objects import Objects, open_objects
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.infra.redis import open_redis
+from embedding_studio.infra.replica import Replica, open_replica
 from embedding_studio.kernel.time import Clock, now
 from embedding_studio.sdk import CrossEncoderRerank, EncoderSource, PluginRegistry, find_plugins
 from embedding_studio.search import (
@@ -81,6 +82,7 @@ from embedding_studio.search import (
     Pager,
     Participation,
     Rankers,
+    Reads,
     RecallMeter,
     Retriever,
     SearchService,
@@ -181,6 +183,7 @@ class Container:
         settings: Settings,
         pool: Pool,
         lookups: Pool,
+        replica: Replica | None,
         database: Database,
         queue: JobQueue,
         objects: Objects,
@@ -191,6 +194,7 @@ class Container:
         self.settings = settings
         self.pool = pool
         self._lookups = lookups
+        self._replica = replica
         self.database = database
         self.queue = queue
         self.objects = objects
@@ -466,12 +470,16 @@ class Container:
         return RecallMeter(self.pool, self.settings.vector_store)
 
     @cached_property
+    def reads(self) -> Reads:
+        return Reads(self.pool, self._replica)
+
+    @cached_property
     def asking(self) -> Asking:
-        return Asking(pool=self.pool, collections=self.collections, embeddings=self.embeddings, items=self.items)
+        return Asking(reads=self.reads, collections=self.collections, embeddings=self.embeddings, items=self.items)
 
     @cached_property
     def retriever(self) -> Retriever:
-        return Retriever(self.pool, self.settings.vector_store, self.meter)
+        return Retriever(self.reads, self.settings.vector_store, self.meter)
 
     @cached_property
     def windows(self) -> Windows:
@@ -626,6 +634,7 @@ async def open_container(
     async with (
         open_pool(settings.postgres, name="main") as pool,
         open_pool(settings.postgres, name="lookups", server_settings=LOOKUP_SETTINGS) as lookups,
+        open_replica(settings.postgres, pool) as replica,
         open_database(settings.mongo, _DOCUMENTS) as database,
         open_objects(settings.objects) as objects,
         open_redis(settings.redis) as redis,
@@ -635,6 +644,7 @@ async def open_container(
             settings=settings,
             pool=pool,
             lookups=lookups,
+            replica=replica,
             database=database,
             queue=JobQueue(broker or open_broker(settings.redis)),
             objects=objects,

@@ -59,6 +59,10 @@ class PostgresSettings(BaseModel):
     dsn: SecretStr = Field(
         description="postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=file"
     )
+    replica_dsn: SecretStr | None = Field(default=None, description="of a replica that searches may read from")
+    replica_lag: float = Field(
+        default=5.0, gt=0, le=600, description="seconds; further behind, the replica is not read from"
+    )
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0, description="seconds")
     statement_timeout: float = Field(default=30.0, gt=0, description="seconds")

@@ -9,6 +9,7 @@ from embedding_studio.search.mirroring import Mirror
 from embedding_studio.search.paging import Pager
 from embedding_studio.search.participating import Participation
 from embedding_studio.search.rankers import Rankers
+from embedding_studio.search.reads import Reads
 from embedding_studio.search.retrieving import Retriever
 from embedding_studio.search.seeking import Seeker
 from embedding_studio.search.service import SearchService
@@ -24,6 +25,7 @@ __all__ = [
     "Pager",
     "Participation",
     "Rankers",
+    "Reads",
     "RecallMeter",
     "Retriever",
     "SearchRequest",

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embedding_studio.inference import EmbeddingService, OtherEncoderError
-from embedding_studio.infra.postgres import Pool
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.search.domain import SearchRequest
 from embedding_studio.search.metrics import stage
 from embedding_studio.search.planning import Plan
+from embedding_studio.search.reads import Reads
 from embedding_studio.search.together import together
 from embedding_studio.vector_store import (
     Collection,
@@ -66,9 +66,9 @@ class Asking:
     """Makes the query of a request; what can be done at once is done at once."""
 
     def __init__(
-        self, *, pool: Pool, collections: CollectionService, embeddings: EmbeddingService, items: ItemStore
+        self, *, reads: Reads, collections: CollectionService, embeddings: EmbeddingService, items: ItemStore
     ) -> None:
-        self._pool = pool
+        self._reads = reads
         self._collections = collections
         self._embeddings = embeddings
         self._items = items
@@ -113,14 +113,15 @@ class Asking:
         return (await self._vectors_of_text(collection, plan.text, model_version))[1]
 
     async def _matches(self, collection: Collection, words: WordQuery) -> Matches:
-        async with self._pool.acquire() as connection:
-            return await find_matches(connection, collection, words)
+        return await self._reads.run(collection, lambda connection: find_matches(connection, collection, words))
 
     async def _only(self, collection: Collection, phrases: tuple[str, ...], matches: Matches) -> list[str] | None:
         if not phrases:
             return None
-        async with self._pool.acquire() as connection:
-            return await items_with_phrases(connection, collection, matches, phrases, limit=_PHRASE_MATCHES)
+        return await self._reads.run(
+            collection,
+            lambda connection: items_with_phrases(connection, collection, matches, phrases, limit=_PHRASE_MATCHES),
+        )
 
     async def _vector(
         self, collection: Collection, request: SearchRequest, plan: Plan, model_version: int

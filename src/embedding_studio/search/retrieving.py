@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
-from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.infra.postgres import Connection
 from embedding_studio.search.meter import RecallMeter
+from embedding_studio.search.reads import Reads
 from embedding_studio.vector_store import (
     Collection,
     Hit,
@@ -27,42 +29,43 @@ _REMEMBERED_S = 1.0
 class Retriever:
     """Chooses between comparing one by one and the approximate index, by how many items match."""
 
-    def __init__(self, pool: Pool, settings: VectorStoreSettings, meter: RecallMeter) -> None:
-        self._pool = pool
+    def __init__(self, reads: Reads, settings: VectorStoreSettings, meter: RecallMeter) -> None:
+        self._reads = reads
         self._meter = meter
         self._exact_below = settings.exact_below
         self._large: dict[tuple[int, int], float] = {}
 
     async def nearest(self, collection: Collection, query: Query, *, limit: int) -> tuple[list[Hit], Total]:
         """The nearest items, all that match if these are fewer than `limit`, and how many match."""
-        async with self._pool.acquire() as connection:
-            if query.filter is not None and query.only is None:
-                few = await find_few(connection, collection, query, limit=limit, at_most=self._exact_below)
-                if few.hits is not None:
-                    return few.hits, few.total
-                total = few.total
-            else:
-                total = await self._total(connection, collection, query)
-            if total.relation == "gte":
-                started = time.perf_counter()
-                hits = await find_nearest(connection, collection, query, limit=limit)
-                if len(hits) == limit:
-                    seconds = time.perf_counter() - started
-                    self._meter.sample(collection, query, hits, limit=limit, seconds=seconds)
-                    return hits, total
-            return await find(connection, collection, query, limit=limit), total
+        return await self._reads.run(collection, partial(self._nearest, collection, query, limit))
+
+    async def _nearest(
+        self, collection: Collection, query: Query, limit: int, connection: Connection
+    ) -> tuple[list[Hit], Total]:
+        if query.filter is not None and query.only is None:
+            few = await find_few(connection, collection, query, limit=limit, at_most=self._exact_below)
+            if few.hits is not None:
+                return few.hits, few.total
+            total = few.total
+        else:
+            total = await self._total(connection, collection, query)
+        if total.relation == "gte":
+            started = time.perf_counter()
+            hits = await find_nearest(connection, collection, query, limit=limit)
+            if len(hits) == limit:
+                seconds = time.perf_counter() - started
+                self._meter.sample(collection, query, hits, limit=limit, seconds=seconds)
+                return hits, total
+        return await find(connection, collection, query, limit=limit), total
 
     async def page(self, collection: Collection, query: Query, *, limit: int) -> list[Hit]:
         """Items in exact order, from the place behind `query.after`."""
-        async with self._pool.acquire() as connection:
-            return await find(connection, collection, query, limit=limit)
+        return await self._reads.run(collection, lambda connection: find(connection, collection, query, limit=limit))
 
     async def total(self, collection: Collection, query: Query, *, to_the_end: bool = False) -> Total:
         """How many match, counted no further than the exact comparison goes unless `to_the_end`."""
-        async with self._pool.acquire() as connection:
-            if to_the_end:
-                return await count(connection, collection, query)
-            return await self._total(connection, collection, query)
+        counting = count if to_the_end else self._total
+        return await self._reads.run(collection, lambda connection: counting(connection, collection, query))
 
     async def _total(self, connection: Connection, collection: Collection, query: Query) -> Total:
         """That a whole collection is large is remembered for a second."""
@@ -80,5 +83,4 @@ class Retriever:
         self, collection: Collection, vector: Vector, item_ids: Sequence[str]
     ) -> dict[str, tuple[float, int]]:
         """The distance of each item's nearest part, and which part that is."""
-        async with self._pool.acquire() as connection:
-            return await distances(connection, collection, vector, item_ids)
+        return await self._reads.run(collection, lambda connection: distances(connection, collection, vector, item_ids))

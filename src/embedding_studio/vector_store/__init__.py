@@ -55,7 +55,7 @@ from embedding_studio.vector_store.service import CollectionService, DimensionsO
 from embedding_studio.vector_store.settings import VectorStoreSettings
 from embedding_studio.vector_store.sorting import SortKey, parse_sort
 from embedding_studio.vector_store.statements import Query
-from embedding_studio.vector_store.versions import IndexVersions
+from embedding_studio.vector_store.versions import IndexVersions, is_served
 
 __all__ = [
     "BASE_MODEL_VERSION",
@@ -114,6 +114,7 @@ __all__ = [
     "forget_deletions",
     "hold_alone",
     "is_fragmented",
+    "is_served",
     "items_with_phrases",
     "merge_terms",
     "note_deletion",

@@ -12,7 +12,7 @@ from embedding_studio.vector_store.errors import CollectionNotFoundError, Reinde
 from embedding_studio.vector_store.recall import Recall, recalls
 from embedding_studio.vector_store.tables import create_parts_table, drop_parts_table, items_table, parts_table
 
-__all__ = ["IndexVersions"]
+__all__ = ["IndexVersions", "is_served"]
 
 _COLUMNS = "version, state, model_version, dimensions, encoder, filled_to, task_id"
 _LIVE = "(state IN ('building', 'active') OR (state = 'retired' AND dropped_at IS NULL))"
@@ -21,6 +21,17 @@ _DUE = f"dropped_at IS NULL AND (state = 'failed' OR (state = 'retired' AND reti
 _COUNTED = 100_000
 _BOTH = 2
 _DROP_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
+
+
+async def is_served(connection: Connection, collection_id: int, version: int) -> bool:
+    """Whether a version serves or did, as far as this server knows: a replica may not have come so far."""
+    served: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM index_versions WHERE collection_id = $1 AND version = $2"
+        " AND state IN ('active', 'retired') AND dropped_at IS NULL)",
+        collection_id,
+        version,
+    )
+    return served
 
 
 class IndexVersions:
