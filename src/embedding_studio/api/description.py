@@ -40,6 +40,7 @@ class ApiDescription(ReceiveRoutePlugin):
     def __init__(self) -> None:
         self._handlers: list[HTTPRouteHandler] = []
         self.open_paths: set[str] = set()
+        self.optional_bodies: set[tuple[str, str]] = set()
 
     def receive_route(self, route: BaseRoute) -> None:
         """Note the endpoints of a route."""
@@ -50,6 +51,8 @@ class ApiDescription(ReceiveRoutePlugin):
                     self._handlers.append(handler)
                     if _is_open(handler):
                         self.open_paths.add(route.path_format)
+                    if _may_lack_body(handler):
+                        self.optional_bodies |= {(route.path_format, method.lower()) for method in handler.http_methods}
 
     def config(self, **options: Any) -> OpenAPIConfig:
         """What Litestar makes the document by; the options are its own."""
@@ -83,6 +86,8 @@ class _Document(OpenAPI):
         for path in self._description.open_paths:
             for operation in document["paths"][path].values():
                 operation["security"] = []
+        for path, method in self._description.optional_bodies:
+            document["paths"][path][method]["requestBody"]["required"] = False
         for parameter in _parameters(document):
             if parameter["schema"].get("format") == "uri":  # Litestar's word for the rest of an address
                 parameter["schema"] = {"type": "string"}
@@ -98,6 +103,11 @@ def _parameters(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _is_open(handler: HTTPRouteHandler) -> bool:
     needs: Needs = handler.opt.get(NEEDS, LOCKED)
     return needs.role is None
+
+
+def _may_lack_body(handler: HTTPRouteHandler) -> bool:
+    data = handler.parsed_fn_signature.parameters.get("data")
+    return data is not None and data.has_default
 
 
 def _problems(route: HTTPRoute, handler: HTTPRouteHandler) -> Mapping[int, ResponseSpec]:

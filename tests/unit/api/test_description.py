@@ -91,6 +91,17 @@ def test_every_refusal_is_a_problem(document: Json) -> None:
                 assert kinds <= ({"application/problem+json"} if int(status) >= 400 else {"application/json"})
 
 
+def test_a_body_that_may_be_left_out(document: Json) -> None:
+    assert document["paths"][f"{COLLECTION}/models/{{version}}/deploy"]["post"]["requestBody"]["required"] is False
+    assert document["paths"][f"{COLLECTION}/search"]["post"]["requestBody"]["required"] is True
+
+
+def test_routes_that_need_no_key_say_so(document: Json) -> None:
+    assert document["security"]
+    assert document["paths"]["/health/live"]["get"]["security"] == []
+    assert "security" not in document["paths"][COLLECTION]["get"]
+
+
 def test_metrics_are_text(document: Json) -> None:
     assert set(answers(document, "/metrics", "get")["200"]["content"]) == {"text/plain"}
 
