@@ -11,6 +11,9 @@ from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.kernel.storable import refuse_unstorable
 
 __all__ = [
+    "MAX_PATH",
+    "MAX_TEXT",
+    "MAX_VALUES",
     "All",
     "And",
     "AnyOf",
