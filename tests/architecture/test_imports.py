@@ -138,7 +138,7 @@ def test_tests_mirror_modules() -> None:
     for path in (*ROOT.glob("tests/unit/**/test_*.py"), *ROOT.glob("tests/integration/**/test_*.py")):
         inside = path.relative_to(ROOT / "tests").parts[1:]
         package = SOURCE.joinpath(*inside[:-1])
-        name = inside[-1].removeprefix("test_")
+        name = inside[-1].removeprefix("test_").removeprefix("poisoned_")
         whole_package = inside[-1] == "test_lifecycle.py" and (package / "__init__.py").exists()
         assert whole_package or (package / name).exists(), f"{path} mirrors nothing"
 
