@@ -50,14 +50,17 @@ def plugins(tmp_path_factory: pytest.TempPathFactory, goods: Path) -> Path:
 
 
 @contextmanager
-def running_up(data_dir: Path, **settings: object) -> Iterator[httpx.Client]:
-    """A client of an API that runs with its workers in processes of their own, with settings by `<GROUP>__<NAME>`."""
+def running_up(data_dir: Path, *, cwd: Path | None = None, **settings: object) -> Iterator[httpx.Client]:
+    """A client of an API that runs with its workers in processes of their own, with settings by `<GROUP>__<NAME>`.
+
+    They run in the folder `cwd`, or else in this process's.
+    """
     port = free_port()
     command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(data_dir), "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
     ours = {f"EMBEDDING_STUDIO_{name}": str(value) for name, value in settings.items()}
     with (
-        subprocess.Popen(command, env=clean | ours) as process,
+        subprocess.Popen(command, env=clean | ours, cwd=cwd) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
     ):
         try:

@@ -104,6 +104,19 @@ async def test_what_was_lost_is_made_again_from_an_export(studio: Studio, name: 
     assert await export(studio, name, tmp_path / "sessions.jsonl") == lines
 
 
+async def test_what_processors_made_of_the_words_comes_back(studio: Studio, any_name: str, tmp_path: Path) -> None:
+    await studio.create(any_name, "shop")
+    session = (await studio.search(any_name, query="sofa under 500", mode="lexical"))["session_id"]
+    before = await view(studio, session)
+    [line] = await export(studio, any_name, tmp_path / "sessions.jsonl")
+    query = line["session"]["query"]
+    assert (query["text"], query["searched"]) == ("sofa under 500", "sofa")
+    await studio.container.database["sessions"].delete_many({"collection": any_name})
+    assert await send_again(studio, any_name, line) == 201
+    assert await view(studio, session) == before
+    await studio.client.delete(f"/api/v1/collections/{any_name}")
+
+
 async def test_a_span_is_exported_batch_by_batch(
     studio: Studio, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,16 @@
 """What docs/ranking.md shows works."""
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from documentation import ROOT, blocks_of
 from embedding_studio.sdk import EmbeddingPlugin, NumberPhrases, SplitFilters
 from embedding_studio.sdk.conformance import check
 from embedding_studio.search.processing import process
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "ranking.md").read_text(encoding="utf-8")
+BLOCKS = blocks_of(ROOT / "docs" / "ranking.md")
 
 
 def run(block: str) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def run(block: str) -> dict[str, Any]:
     return names
 
 
-EXAMPLES = [run(block) for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)]
+EXAMPLES = [run(block.text) for block in BLOCKS if block.language == "python"]
 PLUGINS: list[EmbeddingPlugin] = [names["plugin"] for names in EXAMPLES if "plugin" in names]
 
 
@@ -31,8 +30,7 @@ def test_the_plugins_conform(plugin: EmbeddingPlugin) -> None:
 
 
 def test_the_explanation_is_what_the_first_plugin_makes_of_the_query() -> None:
-    shown = re.search(r'"query": (\[\{.*?\]\}\])\n', GUIDE, re.DOTALL)
-    assert shown
+    shown = next(json.loads(block.text) for block in BLOCKS if block.language == "json")
     steps = process(PLUGINS[0].ranking.query, "sofa bed under $500 brand:acme").steps
     made = [
         {
@@ -43,7 +41,7 @@ def test_the_explanation_is_what_the_first_plugin_makes_of_the_query() -> None:
         }
         for step in steps
     ]
-    assert made == json.loads(shown[1])
+    assert made == shown["query"]
 
 
 def test_words_of_another_language_are_read() -> None:

@@ -121,7 +121,10 @@ class EventsAccepted(msgspec.Struct):
 
 
 class AskedIn(msgspec.Struct, forbid_unknown_fields=True):
-    """What was asked: in words, by a vector, by an item, by an image; nothing of it for a listing."""
+    """What was asked: in words, by a vector, by an item, by an image; nothing of it for a listing.
+
+    `searched` is what query processors made of the words, where they changed them.
+    """
 
     text: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
     vector: (
@@ -133,6 +136,7 @@ class AskedIn(msgspec.Struct, forbid_unknown_fields=True):
     ) = None
     item_id: ShortText | None = None
     image: bool = False
+    searched: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
 
     def to_domain(self) -> dict[str, Any]:
         """The query as sessions keep it.
@@ -141,7 +145,8 @@ class AskedIn(msgspec.Struct, forbid_unknown_fields=True):
             InvalidError: It cannot be stored.
         """
         refuse_unstorable(self.text, "query.text")
-        given = {"text": self.text, "vector": self.vector, "item_id": self.item_id, "image": self.image or None}
+        refuse_unstorable(self.searched, "query.searched")
+        given = {name: getattr(self, name) for name in self.__struct_fields__} | {"image": self.image or None}
         return {name: value for name, value in given.items() if value is not None} or {"text": None}
 
 
