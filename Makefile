@@ -17,7 +17,7 @@ VALIDATORS := .validators
 VALIDATORS_READY := $(VALIDATORS)/.ready
 DATA ?= data
 
-.PHONY: help setup check format test test-production audit sbom licences chaos demo up bench bench-learning bench-experiments clean
+.PHONY: help setup check format test test-production fuzz audit sbom licences chaos demo up bench bench-learning bench-experiments clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ test: $(READY) $(TRITON_READY) $(VALIDATORS_READY) ## unit, integration, end-to-
 # Beside what is installed here it needs Debian's redis-server, stunnel4 and mariadb-server; without them it skips.
 test-production: $(READY) $(TRITON_READY) $(MLFLOW_READY) ## the loop on production's servers, with passwords and TLS
 	$(BIN)/pytest tests/production $(ARGS)
+
+fuzz: $(READY) ## ask the whole API what it never expected, for FUZZ_SECONDS (600) with a seed of its own
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-} $(BIN)/pytest -q -s tests/e2e/test_openapi.py $(ARGS)
 
 $(AUDIT_READY): config/audit/requirements.txt
 	$(PYTHON) -m venv $(AUDIT)
