@@ -70,7 +70,7 @@ def test_the_api_is_as_its_document_says(api: httpx.Client, folder: Path) -> Non
     command += f"--max-time {SECONDS} --no-shrink --continue-on-failure --generation-database none".split()
     command += f"--checks all --exclude-checks {','.join(LEFT_OUT)} --request-timeout 40 --warnings off".split()
     command += ["--seed", SEED] if SEED else []
-    command += ["--exclude-path", "/api/v1/keys/{key_id}"]  # the run would end its own key
+    command += ["--exclude-path-regex", "^/api/v1/keys/"]  # the run would end its own key
     command += ["--header", f"Authorization: {api.headers['Authorization']}"]
     hooks = {"SCHEMATHESIS_HOOKS": "fuzzing", "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(command, cwd=folder, env=os.environ | hooks, capture_output=True, text=True, check=False)
