@@ -20,6 +20,7 @@ from embedding_studio.infra.embedded import Child, Supervisor, free_port, start_
 from production.servers import (
     MLFLOW,
     MlflowServer,
+    MongoSet,
     start_mlflow,
     start_mongo,
     start_postgres_with_tls,
@@ -39,7 +40,7 @@ class Stores:
     """All servers, and where they are."""
 
     postgres: str
-    mongo: str
+    mongo: MongoSet
     redis: str
     s3: S3Server
     mlflow: MlflowServer
@@ -53,7 +54,7 @@ class Stores:
         settings = {
             "ENV": "prod",
             "POSTGRES__DSN": self.postgres,
-            "MONGO__URL": self.mongo,
+            "MONGO__URL": self.mongo.url,
             "REDIS__URL": self.redis,
             "OBJECTS__ENDPOINT": self.s3.endpoint,
             "OBJECTS__CA_FILE": self.tls.authority,
@@ -78,9 +79,6 @@ class Production:
     stores: Stores
     folder: Path
     apis: tuple[httpx.Client, httpx.Client]
-
-    def data_dir(self, machine: str) -> Path:
-        return self.folder / machine
 
     def finished(self, answer: httpx.Response) -> dict[str, Any]:
         """The task that a request started, once it is finished."""

@@ -17,7 +17,15 @@ from embedding_studio.infra.embedded.ports import LOOPBACK
 from embedding_studio.infra.embedded.postgres import start_postgres
 from services import Certificates, S3Server, program, start_mariadb, succeeds
 
-__all__ = ["MLFLOW", "MlflowServer", "start_mlflow", "start_mongo", "start_postgres_with_tls", "start_redis"]
+__all__ = [
+    "MLFLOW",
+    "MlflowServer",
+    "MongoSet",
+    "start_mlflow",
+    "start_mongo",
+    "start_postgres_with_tls",
+    "start_redis",
+]
 
 MLFLOW = Path(os.environ.get("MLFLOW_ENVIRONMENT", Path(__file__).parents[2] / ".mlflow"))
 """A virtual environment with what `config/mlflow/requirements.txt` names."""
@@ -52,8 +60,16 @@ def start_postgres_with_tls(supervisor: Supervisor, folder: Path, tls: Certifica
     return f"postgresql://{login}@{LOOPBACK}:{port}/{database}?sslmode=verify-full&sslrootcert={tls.authority}"
 
 
-def start_mongo(supervisor: Supervisor, folder: Path, tls: Certificates) -> str:
-    """The URL of a replica set of one, for a user who may read and write one database and do nothing else."""
+@dataclass(frozen=True, slots=True)
+class MongoSet:
+    """Attributes: url: for a user who may read and write one database, and nothing else; owner: for one who may all."""
+
+    url: str = field(repr=False)
+    owner: str = field(repr=False)
+
+
+def start_mongo(supervisor: Supervisor, folder: Path, tls: Certificates) -> MongoSet:
+    """A replica set of one, with TLS and users."""
     server = runnable("MongoDB", (on_path("mongod"), in_wheel("fiftyone", "db/bin/mongod")))
     data, key, port = folder / "mongo", folder / "mongo.key", free_port()
     data.mkdir()
@@ -76,10 +92,12 @@ def start_mongo(supervisor: Supervisor, folder: Path, tls: Certificates) -> str:
     owner, password = secrets.token_hex(16), secrets.token_hex(16)
     with MongoClient[dict[str, Any]](f"mongodb://{place}/?directConnection=true&{trust}") as client:
         client.admin.command("createUser", "owner", pwd=owner, roles=["root"])
-    with MongoClient[dict[str, Any]](f"mongodb://owner:{owner}@{place}/?replicaSet=studio&{trust}") as client:
+    owned = f"mongodb://owner:{owner}@{place}/?replicaSet=studio&{trust}"
+    with MongoClient[dict[str, Any]](owned) as client:
         role = {"role": "readWrite", "db": "embedding_studio"}
         client.embedding_studio.command("createUser", "studio", pwd=password, roles=[role])
-    return f"mongodb://studio:{password}@{place}/?replicaSet=studio&authSource=embedding_studio&{trust}"
+    url = f"mongodb://studio:{password}@{place}/?replicaSet=studio&authSource=embedding_studio&{trust}"
+    return MongoSet(url, owned)
 
 
 def _initiate(client: MongoClient[dict[str, Any]], child: Child, place: str) -> None:

@@ -123,7 +123,7 @@ def test_a_postgres_with_a_certificate_of_somebody_else_is_not_trusted(productio
 
 
 def test_tasks_sessions_and_models_are_in_the_replica_set(loop: Loop, production: Production) -> None:
-    with MongoClient[dict[str, Any]](production.stores.mongo) as client:
+    with MongoClient[dict[str, Any]](production.stores.mongo.url) as client:
         assert client.admin.command("hello")["setName"] == "studio"
         kept = client.embedding_studio
         held = {name for name in kept.list_collection_names() if kept[name].estimated_document_count()}
@@ -196,3 +196,27 @@ def test_every_machine_fetched_what_it_serves(production: Production) -> None:
         fetched = {path.name for path in (machine / "encoders").iterdir()}
         assert len(fetched) == 2
     assert not [path for path in machines if (path / "objects").exists() or (path / "mlruns").exists()]
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_change_of_the_primary_loses_nothing(production: Production) -> None:
+    statuses: list[int] = []
+
+    def accepted() -> bool:
+        answers.append(production.apis[0].post(f"{SHOP}/items", json={"items": [late]}))
+        statuses.append(answers[-1].status_code)
+        return statuses[-1] == 202
+
+    late, answers = {"id": "late", "payload": {"title": "black shelf"}}, list[httpx.Response]()
+    with MongoClient[dict[str, Any]](production.stores.mongo.owner) as client:
+        client.admin.command({"replSetStepDown": 3, "force": True})
+    wait_until(accepted)
+    assert set(statuses) <= {202, 503}
+    assert production.finished(answers[-1])["state"] == "succeeded"
+    assert production.apis[1].get(f"{SHOP}/items/late").status_code == 200
+
+
+def test_nobody_comes_in_without_a_key(production: Production) -> None:
+    url = str(production.apis[0].base_url).rstrip("/")
+    assert httpx.get(f"{url}{SHOP}").status_code == 401
+    assert httpx.get(f"{url}/health/ready").status_code == 200
