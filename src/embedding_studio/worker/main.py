@@ -12,6 +12,7 @@ from typing import Any
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.worker import WorkerThread
 
 from embedding_studio.bootstrap import Container, open_container, require_migrated
 from embedding_studio.infra.garbage import calm_collector
@@ -86,17 +87,23 @@ def _stop_signal() -> threading.Event:
 
 def _drain(workers: Sequence[dramatiq.Worker], seconds: float) -> None:
     """Let what is under way finish, begin nothing else, then interrupt what is left."""
+    deadline = time.monotonic() + seconds
     threads = [thread for worker in workers for thread in worker.workers]
-    for consumer in (consumer for worker in workers for consumer in worker.consumers.values()):
-        consumer.pause()
     for thread in threads:
         thread.pause()
-    deadline = time.monotonic() + seconds
-    busy = [thread for thread in threads if not thread.paused_event.wait(max(0.0, deadline - time.monotonic()))]
-    if busy:
-        logger.info("%d tasks are given back: they did not finish in %g s", len(busy), seconds)
+    if _busy(threads, min(seconds, 2 * _POLL / 1000)):  # only then: a paused consumer needs three seconds to stop
+        for consumer in (consumer for worker in workers for consumer in worker.consumers.values()):
+            consumer.pause()
+    if busy := _busy(threads, deadline - time.monotonic()):
+        logger.info("%d tasks are given back: they did not finish in %g s", busy, seconds)
     for worker in workers:  # the first interrupts the tasks of all
         worker.stop(timeout=_GIVE_BACK_WITHIN)
+
+
+def _busy(threads: Sequence[WorkerThread], seconds: float) -> int:
+    """How many have not come to rest after so many seconds."""
+    deadline = time.monotonic() + seconds
+    return sum(not thread.paused_event.wait(max(0.0, deadline - time.monotonic())) for thread in threads)
 
 
 @contextmanager
