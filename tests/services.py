@@ -83,7 +83,13 @@ def start_s3(
     arguments: list[str | Path] = [
         Path(sys.executable).with_name("weed"),
         *("server", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", "-filer", "-s3"),
-        *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false", "-s3.port.iceberg=0"),
+        *(
+            "-volume.max=20",
+            "-master.volumeSizeLimitMB=64",
+            "-master.telemetry=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ),
         f"-s3.config={folder / 's3.json'}",
         *(f"-{name}={port}" for name, port in ports.items()),
         *((f"-s3.cert.file={tls.chain}", f"-s3.key.file={tls.key}") if tls else ()),
