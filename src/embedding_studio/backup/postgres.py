@@ -5,10 +5,8 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import asyncpg
-
 from embedding_studio.infra.embedded import postgres_program
-from embedding_studio.infra.postgres import Connection, PostgresSettings
+from embedding_studio.infra.postgres import Connection, PostgresSettings, open_connection
 from embedding_studio.kernel.errors import ConflictError, UnavailableError
 
 __all__ = ["clear_database", "dump_database", "is_database_empty", "others_at_work", "restore_database"]
@@ -79,11 +77,8 @@ async def clear_database(connection: Connection) -> None:
 
 
 async def _server(settings: PostgresSettings) -> int:
-    connection = await asyncpg.connect(settings.dsn.get_secret_value(), timeout=settings.connect_timeout)
-    try:
+    async with open_connection(settings) as connection:
         return connection.get_server_version().major
-    finally:
-        await connection.close()
 
 
 def _database(settings: PostgresSettings) -> str:

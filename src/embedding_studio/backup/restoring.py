@@ -1,12 +1,9 @@
 """Bringing a backup into an installation that is empty."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
@@ -21,7 +18,7 @@ from embedding_studio.infra.migrations import known_revisions
 from embedding_studio.infra.mongo import Database, open_database
 from embedding_studio.infra.objects import Objects, open_objects
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
-from embedding_studio.infra.postgres import APPLICATION, Connection
+from embedding_studio.infra.postgres import APPLICATION, Connection, open_connection
 from embedding_studio.kernel.errors import ConflictError, InvalidError
 from embedding_studio.progress import bars
 from embedding_studio.settings import Settings
@@ -93,7 +90,7 @@ class _Restoring:
 
     async def _empty(self, *, force: bool) -> None:
         """See that nothing is there, or that nothing is left."""
-        async with _connected(self._settings) as connection:
+        async with open_connection(self._settings.postgres) as connection:
             if count := await others_at_work(connection, APPLICATION):
                 raise ConflictError(f"the API or workers hold {count} connections to the database: stop them first")
             if not force:
@@ -143,12 +140,3 @@ async def _learn_again(settings: Settings, manifest: Manifest) -> None:
             for name in sorted({one["collection"] for one in batch}):
                 ids = [one["_id"] for one in batch if one["collection"] == name]
                 await backlog.add(name, ids, manifest.began)
-
-
-@asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(settings.postgres.dsn.get_secret_value())
-    try:
-        yield connection
-    finally:
-        await connection.close()

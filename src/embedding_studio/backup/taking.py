@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
@@ -26,6 +25,7 @@ from embedding_studio.infra.migrations import present_revision
 from embedding_studio.infra.mongo import Database, MongoSettings, open_database
 from embedding_studio.infra.objects import Objects, open_objects
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
+from embedding_studio.infra.postgres import open_connection
 from embedding_studio.kernel.errors import ConflictError, NotFoundError
 from embedding_studio.kernel.time import now
 from embedding_studio.progress import bars
@@ -153,11 +153,8 @@ class _Taking:
 
     async def _layout(self) -> tuple[list[Any], list[Any], list[Any]]:
         """What must not come or go while the parts are read one after the other."""
-        connection = await asyncpg.connect(self._settings.postgres.dsn.get_secret_value())
-        try:
+        async with open_connection(self._settings.postgres) as connection:
             collections = await connection.fetch("SELECT id FROM collections ORDER BY id")
-        finally:
-            await connection.close()
         live = self._database[Experiment.Settings.name].find({}, {"is_live": 1}, sort=[("_id", 1)])
         shadows = self._database[Shadow.Settings.name].find({}, {"_id": 1}, sort=[("_id", 1)])
         return [row["id"] for row in collections], await live.to_list(), await shadows.to_list()

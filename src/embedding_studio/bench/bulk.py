@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from embedding_studio.bench.client import BenchClient
-from embedding_studio.bench.watching import Watch
+from embedding_studio.bench.watching import watching
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.up import studio
 
@@ -41,7 +41,7 @@ def bench_bulk(data_dir: Path, *, items: int, dimensions: int, say: Callable[[st
     host, port = "127.0.0.1", free_port()
     with (
         studio(data_dir, host=host, port=port, say=say),
-        Watch(_WATCHED) as watch,
+        watching(_WATCHED) as watch,
         BenchClient(f"http://{host}:{port}", "bench-bulk") as client,
     ):
         client.create("vectors", dimensions=dimensions)

@@ -1,14 +1,14 @@
 """What the processes of a studio take while they are under load."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import psutil
 
-__all__ = ["Watch", "Weight"]
+__all__ = ["Watch", "Weight", "repeatedly", "watching"]
 
 _EVERY_S = 2.0
 _MB = 1_000_000
@@ -29,8 +29,34 @@ class Weight:
     connections: int
 
 
+@contextmanager
+def repeatedly(every_s: float, look: Callable[[], None]) -> Iterator[None]:
+    """Have somebody look every so many seconds, on a thread of its own, until the block ends."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every_s):
+            look()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def watching(words: Mapping[str, str]) -> Iterator["Watch"]:
+    """Watch the processes that `words` gives, as `Watch` has it, until the block ends."""
+    watch = Watch(words)
+    with repeatedly(_EVERY_S, watch.look):
+        yield watch
+
+
 class Watch:
-    """Looks every two seconds at the children of this process that carry the load, each with all below it."""
+    """Looks at the children of this process that carry the load, each with all below it."""
 
     def __init__(self, words: Mapping[str, str]) -> None:
         """`words` gives a process by the last word of its command line."""
@@ -39,16 +65,6 @@ class Watch:
             name: process for name, word in words.items() for process in below if process.cmdline()[-1:] == [word]
         }
         self._seen: dict[str, list[Weight]] = {name: [] for name in self._processes}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     def by_quarter(
         self, figure: Callable[[Weight], float], of: Callable[[Sequence[float]], float] = max
@@ -62,10 +78,10 @@ class Watch:
             for name, seen in self._seen.items()
         }
 
-    def _watch(self) -> None:
-        while not self._over.wait(_EVERY_S):
-            for name, process in self._processes.items():
-                self._seen[name].append(_weigh(process))
+    def look(self) -> None:
+        """Weigh them all."""
+        for name, process in self._processes.items():
+            self._seen[name].append(_weigh(process))
 
 
 def _weigh(process: psutil.Process) -> Weight:

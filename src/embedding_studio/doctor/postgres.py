@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from embedding_studio.doctor.checks import Check, bad, ok, warn
 from embedding_studio.doctor.clocks import check_clock
 from embedding_studio.infra.migrations import known_revisions
-from embedding_studio.infra.postgres import PostgresSettings
+from embedding_studio.infra.postgres import PostgresSettings, open_connection
 from embedding_studio.kernel.time import now
 
 __all__ = ["PostgresFacts", "check_postgres", "judge_postgres"]
@@ -58,14 +56,11 @@ class PostgresFacts:
 
 async def check_postgres(settings: PostgresSettings) -> list[Check]:
     """Look at the server that the settings name."""
-    connection = await asyncpg.connect(settings.dsn.get_secret_value(), timeout=settings.connect_timeout)
-    try:
+    async with open_connection(settings) as connection:
         (row,) = await connection.fetch(_FACTS)
         asked = now()
         has_schema = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
         revision = await connection.fetchval("SELECT version_num FROM alembic_version") if has_schema else None
-    finally:
-        await connection.close()
     facts = PostgresFacts(**row, revision=revision)
     return [*judge_postgres(facts, settings), *check_clock(_NAME, facts.clock, asked)]
 

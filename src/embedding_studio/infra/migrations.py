@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from embedding_studio.infra.postgres import PostgresSettings
+from embedding_studio.infra.postgres import PostgresSettings, open_connection
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import ConflictError
 
@@ -97,13 +98,10 @@ async def present_revision(settings: PostgresSettings) -> str:
     Raises:
         ConflictError: It was never migrated.
     """
-    connection = await asyncpg.connect(settings.dsn.get_secret_value(), timeout=settings.connect_timeout)
-    try:
-        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        revision = None
-    finally:
-        await connection.close()
+    revision: str | None = None
+    async with open_connection(settings) as connection:
+        with suppress(asyncpg.UndefinedTableError):
+            revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     if revision is None:
         raise ConflictError("the database was never migrated; run: embedding-studio migrate")
     return revision

@@ -14,7 +14,17 @@ from pydantic import BaseModel, Field, SecretStr
 
 from embedding_studio.infra.tracing import is_traced, note_span
 
-__all__ = ["APPLICATION", "Connection", "Pool", "PostgresSettings", "Record", "open_pool", "quote", "set_for_session"]
+__all__ = [
+    "APPLICATION",
+    "Connection",
+    "Pool",
+    "PostgresSettings",
+    "Record",
+    "open_connection",
+    "open_pool",
+    "quote",
+    "set_for_session",
+]
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -103,6 +113,16 @@ class _Pool(Pool):
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         return super().acquire(timeout=timeout or self._acquire_timeout)
+
+
+@asynccontextmanager
+async def open_connection(settings: PostgresSettings) -> AsyncIterator[Connection]:
+    """Yield a connection of its own to the server, for who needs no pool."""
+    connection = await asyncpg.connect(settings.dsn.get_secret_value(), timeout=settings.connect_timeout)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

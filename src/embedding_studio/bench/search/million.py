@@ -1,9 +1,7 @@
 """Section `million`: what a million vectors cost to index, to keep and to search."""
 
-import threading
 import time
 from datetime import timedelta
-from typing import Self
 
 import psutil
 
@@ -14,6 +12,7 @@ from embedding_studio.bench.search.floor import bare_call, bare_queries
 from embedding_studio.bench.search.stage import Stage, caller, found_items, search_path, vector_query
 from embedding_studio.bench.search.timing import by_turns
 from embedding_studio.bench.search.wire import post
+from embedding_studio.bench.watching import repeatedly
 from embedding_studio.infra.postgres import Pool, open_pool
 from embedding_studio.vector_store import Catalog
 
@@ -36,7 +35,8 @@ async def measure_million(stage: Stage) -> list[Figure]:
     client = stage.client(_COLLECTION)
     client.create("vectors", dimensions=clusters.dimensions)
     async with open_pool(stage.settings.postgres) as pool:
-        with _MemoryPeak() as memory:
+        memory = _MemoryPeak()
+        with repeatedly(_SAMPLE_EVERY_S, memory.look):
             await _copy(stage, pool, clusters)
             stage.say("Building the index through the API's task `optimize`")
             started = time.perf_counter()
@@ -109,24 +109,13 @@ async def _search(stage: Stage, clusters: Clusters) -> list[Figure]:
 
 
 class _MemoryPeak:
-    """Looks once a second at all processes below this one; memory is the proportional set size, shared pages once."""
+    """Looks at all processes below this one; memory is the proportional set size, shared pages once."""
 
     def __init__(self) -> None:
         self.peak = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(_SAMPLE_EVERY_S):
-            self.peak = max(self.peak, sum(map(_memory, psutil.Process().children(recursive=True))))
+    def look(self) -> None:
+        self.peak = max(self.peak, sum(map(_memory, psutil.Process().children(recursive=True))))
 
 
 def _memory(process: psutil.Process) -> int:

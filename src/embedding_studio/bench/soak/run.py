@@ -15,7 +15,7 @@ from embedding_studio.bench.client import BenchClient
 from embedding_studio.bench.figures import Figure, at_most, seen
 from embedding_studio.bench.sections import machine
 from embedding_studio.bench.soak.traffic import Rates, Search, Traffic, item
-from embedding_studio.bench.watching import Watch
+from embedding_studio.bench.watching import Watch, watching
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.up import studio
 
@@ -49,7 +49,7 @@ def bench_soak(data_dir: Path, *, minutes: float, items: int, rates: Rates, say:
         say(f"{minutes:g} minutes of traffic")
         with httpx.Client(base_url=f"{url}/api/v1", timeout=30.0) as http:
             traffic = Traffic(http, _NAME, items)
-            with Watch(_WATCHED) as watch, _reindexing(client, every_s=minutes * 15) as reindexes:
+            with watching(_WATCHED) as watch, _reindexing(client, every_s=minutes * 15) as reindexes:
                 traffic.run(minutes * 60, rates)
             say("Looking for what was lost")
             client.finish(traffic.tasks)
