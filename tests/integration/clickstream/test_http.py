@@ -371,16 +371,14 @@ REQUESTS = re.findall(r"```http\n(GET|POST) (\S+)\n(.*?)```", GUIDE, re.DOTALL)
 
 
 async def test_the_guide(studio: Studio) -> None:
-    """Its first request, of events, follows the session that it answers."""
     await studio.create("shop")
-    events, session, *rest = REQUESTS
-    for method, path, body in (session, events, session, *rest):
+    for method, path, body in REQUESTS:
         answer = await studio.client.request(method, path, json=json.loads(body) if body else None)
         assert answer.is_success, (path, answer.text)
         if "accepted" in answer.text:
             told = answer.json()
             assert (told["accepted"] > 0, told["duplicates"], told["rejected"]) == (True, 0, []), path
-    assert len(REQUESTS) == 6
+    assert len(REQUESTS) == 5
     await studio.client.delete("/api/v1/collections/shop")
 
 
