@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 import torch
+from torch import distributed
 
 from embedding_studio.kernel.errors import StudioError
 from embedding_studio.ml.encoder_training import train_encoder
 from embedding_studio.ml.job import Point, read_job
 
-__all__ = ["OUT_OF_MEMORY", "main"]
+__all__ = ["OUT_OF_MEMORY", "leave", "main"]
 
 OUT_OF_MEMORY = 3
 """Exit status where the process held more than it may."""
@@ -44,6 +45,12 @@ def main(folder: Path) -> int:
         draft.write_bytes(msgspec.json.encode(result))
         draft.replace(folder / "result.json")
     return 0
+
+
+def leave() -> None:
+    """Part from the other processes, if there are any: an end without a word may be taken for a crash."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _tell(done: int, total: int, point: Point | None) -> None:
@@ -87,4 +94,6 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    status = main(Path(sys.argv[1]))
+    leave()
+    sys.exit(status)

@@ -237,9 +237,11 @@ LAUNCH = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", 
 ONE_AFTER_THE_OTHER = """
 import sys
 from pathlib import Path
-from embedding_studio.ml.train import main
+from embedding_studio.ml.train import leave, main
 
-sys.exit(max(main(Path(folder)) for folder in sys.argv[1:]))
+status = max(main(Path(folder)) for folder in sys.argv[1:])
+leave()
+sys.exit(status)
 """
 
 
@@ -261,8 +263,12 @@ def together(tmp_path_factory: pytest.TempPathFactory, data: EncoderData, model:
     names = [str(folder / name) for name in (*jobs, "again")]
     command = [sys.executable, *LAUNCH, str(folder / "script.py"), *names]
     environment = dict(os.environ) if torch.cuda.device_count() > 1 else {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
-        assert process.wait() == 0
+    log = folder / "log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said, env=environment) as process,
+    ):
+        assert process.wait() == 0, log.read_text()[-4000:]
     return folder
 
 
