@@ -19,6 +19,8 @@ ALL = {
     "authority": "ca",
     "plugins": "ours",
     "prometheus": "http://prometheus:9090",
+    "inference.replicas": "2",
+    "inference.triton.claim": "models",
     **{f"workers.{role}.autoscaling.enabled": "true" for role in ("upsert", "improve", "finetune")},
 }
 PLAIN = {**NEEDED, "api.autoscaling.enabled": "false", "networkPolicy.enabled": "false"}
@@ -65,6 +67,7 @@ def test_it_is_sound_and_kubernetes_takes_what_it_renders(run: Run, tmp_path: Pa
     [
         ({}, "secret: name the Secret"),
         ({"secret": "studio"}, "inference.triton.image"),
+        ({**NEEDED, "inference.replicas": "2"}, "inference.triton.claim"),
         ({**NEEDED, "workers.upsert.autoscaling.enabled": "true"}, "prometheus"),
         ({**NEEDED, "replicas": "3"}, "replicas"),
         ({**NEEDED, "image.tag": "latest"}, "tag"),
@@ -144,7 +147,7 @@ def test_workers_grow_with_the_queues_that_they_work_on(run: Run) -> None:
 def test_a_disruption_leaves_an_api(run: Run) -> None:
     budgets = of_kind(rendered(run, NEEDED), "PodDisruptionBudget")
     assert budgets["api"]["spec"]["minAvailable"] == 1
-    assert {budgets[role]["spec"]["maxUnavailable"] for role in ("upsert", "improve", "finetune")} == {1}
+    assert {budgets[role]["spec"]["maxUnavailable"] for role in ROLES} == {1}
 
 
 def test_the_defaults_follow_the_schema(run: Run) -> None:
@@ -161,3 +164,14 @@ def test_settings_are_those_that_there_are(run: Run, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(f"EMBEDDING_STUDIO_{name}", "x")
     monkeypatch.delenv("EMBEDDING_STUDIO_PLUGINS", raising=False)
     assert load_settings().inference.triton.url == "studio-triton:8001"
+
+
+def test_several_tritons_share_their_models_and_a_name(run: Run) -> None:
+    manifests = rendered(run, ALL)
+    pod = pods(manifests)["inference"]
+    (models,) = (one for one in pod["volumes"] if one["name"] == "models")
+    assert models["persistentVolumeClaim"] == {"claimName": "models"}
+    assert of_kind(manifests, "Deployment")["inference"]["spec"]["replicas"] == 2
+    assert of_kind(manifests, "Service")["triton"]["spec"]["clusterIP"] == "None"
+    (worker,) = (one for one in pod["containers"] if one["name"] == "worker")
+    assert "env" not in worker  # it fills all that the name stands for

@@ -9,9 +9,13 @@ __all__ = ["InferenceSettings", "TritonSettings"]
 
 
 class TritonSettings(BaseModel):
-    """Where Triton is, and how models are laid into its repository."""
+    """Where the Tritons are, and how models are laid into their repository."""
 
-    url: str = Field(default="127.0.0.1:8001", description="host:port of its gRPC service")
+    url: str = Field(
+        default="127.0.0.1:8001",
+        pattern=r"^[^\s,]+:\d{1,5}(,[^\s,]+:\d{1,5})*$",
+        description="host:port of its gRPC service; of several, with commas, or a name that resolves to all of them",
+    )
     ssl: bool = False
     channels: int = Field(default=2, ge=1, le=64, description="connections that requests take turns on")
     timeout: float = Field(default=5.0, gt=0, description="seconds an inference may take, in Triton's queue and out")

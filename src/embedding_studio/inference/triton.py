@@ -19,7 +19,8 @@ from embedding_studio.inference.settings import TritonSettings
 from embedding_studio.inference.texts import TextReader, Tokens
 from embedding_studio.inference.tokens import batches, masks, padded
 from embedding_studio.inference.triton_folders import BULK, INTERACTIVE, OUTPUT, TritonFolders
-from embedding_studio.infra.triton import TritonClient, open_triton
+from embedding_studio.infra.triton import TritonClient
+from embedding_studio.infra.tritons import Tritons, open_tritons
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 
 __all__ = ["TritonEngine", "TritonModels", "open_triton_models"]
@@ -39,18 +40,24 @@ class TritonEngine:
     """An encoder that Triton runs; its images are embedded in process."""
 
     def __init__(
-        self, client: TritonClient, model: str, *, dimensions: int, in_process: Reading, fallback: bool = False
+        self,
+        tritons: Tritons | TritonClient,
+        model: str,
+        *,
+        dimensions: int,
+        in_process: Reading,
+        fallback: bool = False,
     ) -> None:
         """Ask Triton for a model.
 
         Args:
-            client: Of Triton.
+            tritons: That have it.
             model: Its name there.
             dimensions: Of its vectors.
             in_process: Reads the same encoder into this process when it is first needed.
             fallback: Whether that takes over while Triton does not answer.
         """
-        self._client = client
+        self._tritons = tritons
         self._model = model
         self._dimensions = dimensions
         self._in_process = in_process
@@ -90,7 +97,7 @@ class TritonEngine:
             async with room:
                 own = [tokens[row] for row in rows]
                 inputs = {"input_ids": padded(own), "attention_mask": masks(own)}
-                return await self._client.infer(self._model, inputs, OUTPUT, priority=BULK if bulk else INTERACTIVE)
+                return await self._tritons.infer(self._model, inputs, OUTPUT, priority=BULK if bulk else INTERACTIVE)
 
         found = await asyncio.gather(*map(infer, groups))
         vectors = np.empty((len(tokens), self._dimensions), np.float32)
@@ -100,18 +107,20 @@ class TritonEngine:
 
 
 class TritonModels:
-    """Brings encoders into Triton and takes them out; a process that may write Triton's repository does it."""
+    """Brings encoders into every Triton and takes them out; a process that may write their repository does it."""
 
-    def __init__(self, client: TritonClient, settings: TritonSettings, exports: Path) -> None:
-        self._client = client
+    def __init__(self, tritons: Tritons, settings: TritonSettings, exports: Path) -> None:
+        self._tritons = tritons
         self._settings = settings
         self._folders = TritonFolders(settings, exports)
         self._exports = exports
-        self._checked: set[str] = set()
+        self._checked: set[tuple[str, str]] = set()
 
     def engine(self, key: str, *, dimensions: int, in_process: Reading) -> TritonEngine:
         """What asks Triton for the encoder of this key, as `TritonEngine` has it."""
-        return TritonEngine(self._client, key, dimensions=dimensions, in_process=in_process, fallback=self.has_fallback)
+        return TritonEngine(
+            self._tritons, key, dimensions=dimensions, in_process=in_process, fallback=self.has_fallback
+        )
 
     @property
     def has_fallback(self) -> bool:
@@ -119,73 +128,79 @@ class TritonModels:
         return self._settings.fallback
 
     async def is_live(self) -> None:
-        """Return if Triton answers; else raise UnavailableError."""
-        await self._client.is_live()
+        """Return if a Triton answers; else raise UnavailableError."""
+        await self._tritons.is_live()
 
     async def make_ready(self, key: str) -> None:
-        """Lay the export of this key into Triton's repository, load it, and compare its canaries, which warms it.
+        """Lay the export of this key into the repository, have each Triton load it, and compare its canaries there.
 
-        Others serve on meanwhile. What was done already is not done again. A process that does not manage Triton
-        leaves it to those that do.
+        Comparing warms it; others serve on meanwhile. What was done already is not done again. A process that does not
+        manage Triton leaves it to those that do.
 
         Raises:
-            UnavailableError: Triton does not answer or cannot load it, or it was not exported.
+            UnavailableError: A Triton does not answer or cannot load it, or it was not exported.
             InvalidError: It computes other vectors than its export did.
         """
         if not self._settings.manages:
             return
         changed = await self._folders.write(key)
-        if changed or not await self._client.is_ready(key):
-            self._checked.discard(key)
-            await self._client.load(key)
-        if key not in self._checked:
-            await self._check(key)
-            self._checked.add(key)
+        servers = await self._tritons.servers()
+        tries = (self._have_ready(address, one, key, again=changed) for address, one in servers.items())
+        for outcome in await asyncio.gather(*tries, return_exceptions=True):
+            if isinstance(outcome, InvalidError):
+                await self.retire({key})
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def retire(self, keys: AbstractSet[str]) -> None:
-        """Unload models and delete their folders.
+        """Have models unloaded, and delete their folders.
 
         Raises:
-            UnavailableError: Triton does not answer.
+            UnavailableError: A Triton does not answer.
         """
+        servers = await self._tritons.servers()
         for key in sorted(keys):
-            self._checked.discard(key)
-            await self._client.unload(key)
+            self._checked -= {(address, key) for address in servers}
+            await asyncio.gather(*(one.unload(key) for one in servers.values()))
             await self._folders.delete(key)
 
     async def keys(self) -> set[str]:
         """The models that lie in the repository."""
         return await self._folders.keys()
 
-    async def _check(self, key: str) -> None:
+    async def _have_ready(self, address: str, server: TritonClient, key: str, *, again: bool) -> None:
+        """Have a server load a model that it lacks, or `again` in any case."""
+        if again or not await server.is_ready(key):
+            self._checked.discard((address, key))
+            await server.load(key)
+        if (address, key) not in self._checked:
+            await self._check(server, key)
+            self._checked.add((address, key))
+
+    async def _check(self, server: TritonClient, key: str) -> None:
         folder = self._exports / key
         texts = await asyncio.to_thread(TextReader.load, folder)
         canaries, expected = await asyncio.to_thread(read_canaries, folder, text_canaries)
-        dimensions = texts.description.dimensions
-        engine = TritonEngine(self._client, key, dimensions=dimensions, in_process=_nowhere)
-        try:
-            compare(await engine.embed(texts.read(canaries, "item")), expected, texts.description.source)
-        except InvalidError:
-            await self.retire({key})
-            raise
+        engine = TritonEngine(server, key, dimensions=texts.description.dimensions, in_process=_nowhere)
+        compare(await engine.embed(texts.read(canaries, "item")), expected, texts.description.source)
 
 
 @asynccontextmanager
 async def open_triton_models(settings: TritonSettings, exports: Path) -> AsyncIterator[TritonModels]:
-    """Yield the models of a Triton; nothing is asked of it before they are.
+    """Yield the models of the Tritons; nothing is asked of them before models are.
 
     Args:
-        settings: Where it is, and how it is to run models.
+        settings: Where they are, and how they are to run models.
         exports: Folder of exported encoders.
     """
-    async with open_triton(
+    async with open_tritons(
         settings.url,
         ssl=settings.ssl,
         channels=settings.channels,
         answer_within=settings.timeout,
         load_within=settings.load_timeout,
-    ) as client:
-        yield TritonModels(client, settings, exports)
+    ) as tritons:
+        yield TritonModels(tritons, settings, exports)
 
 
 async def _nowhere() -> Engine:

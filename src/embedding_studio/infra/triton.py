@@ -1,8 +1,7 @@
-"""Triton over gRPC: a few channels, deadlines, one more try on another channel, and models loaded on demand."""
+"""A Triton over gRPC: a few channels, deadlines, one more try on another channel, and models loaded on demand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import cycle
 from typing import Any, TypeVar
 
@@ -16,7 +15,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from embedding_studio.infra.tracing import carried, span
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 
-__all__ = ["TritonClient", "open_triton"]
+__all__ = ["TritonAbsentError", "TritonClient"]
 
 T = TypeVar("T")
 
@@ -27,7 +26,7 @@ _FAILURES = Counter(
 _RETRY_AFTER = 2
 _FULL = "Exceeds maximum queue size"
 _NO_ANSWER = {"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED"}
-_RECONNECTING: tuple[tuple[str, int], ...] = (
+_RECONNECTING: tuple[tuple[str, int | str], ...] = (
     ("grpc.use_local_subchannel_pool", 1),  # else channels to the same address share one connection
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -36,13 +35,40 @@ _RECONNECTING: tuple[tuple[str, int], ...] = (
 )
 
 
+class TritonAbsentError(UnavailableError):
+    """A Triton, or the model in it, is not there; another one may be."""
+
+
 class TritonClient:
     """All errors are of the product's own tree; which of them a caller may retry is said by `retryable`."""
 
     def __init__(self, channels: list[InferenceServerClient], *, answer_within: float, load_within: float) -> None:
+        self._channels = channels
         self._turns = cycle(channels)
         self._timeout = answer_within
         self._load_timeout = load_within
+
+    @classmethod
+    def to(
+        cls, address: str, name: str, *, ssl: bool, channels: int, answer_within: float, load_within: float
+    ) -> "TritonClient":
+        """A client of one server; no connection is opened before the first call.
+
+        Args:
+            address: host:port of its gRPC service.
+            name: That its certificate is for.
+            ssl: Whether the connections are encrypted.
+            channels: Connections that requests take turns on.
+            answer_within: Seconds an inference may take, in Triton's queue and out.
+            load_within: Seconds a model may take to load.
+        """
+        options = [*_RECONNECTING, *([("grpc.ssl_target_name_override", name)] if ssl else [])]
+        clients = [InferenceServerClient(address, ssl=ssl, channel_args=options) for _ in range(channels)]
+        return cls(clients, answer_within=answer_within, load_within=load_within)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def infer(
         self, model: str, inputs: Mapping[str, NDArray[Any]], output: str, *, priority: int
@@ -56,7 +82,8 @@ class TritonClient:
             priority: 1 goes first.
 
         Raises:
-            UnavailableError: Triton, or the model in it, is not there, its queue is full, or its answer came too late.
+            TritonAbsentError: Triton, or the model in it, is not there.
+            UnavailableError: Its queue is full, or its answer came too late.
             InvalidError: Triton does not take these inputs.
         """
         tensors = [_tensor(name, array) for name, array in inputs.items()]
@@ -140,26 +167,6 @@ class TritonClient:
         return await call(next(self._turns))
 
 
-@asynccontextmanager
-async def open_triton(
-    url: str, *, ssl: bool, channels: int, answer_within: float, load_within: float
-) -> AsyncIterator[TritonClient]:
-    """Yield a client; no connection is opened before the first call.
-
-    Args:
-        url: host:port of Triton's gRPC service.
-        ssl: Whether the connections are encrypted.
-        channels: Connections that requests take turns on.
-        answer_within: Seconds an inference may take, in Triton's queue and out.
-        load_within: Seconds a model may take to load.
-    """
-    clients = [InferenceServerClient(url, ssl=ssl, channel_args=[*_RECONNECTING]) for _ in range(channels)]
-    try:
-        yield TritonClient(clients, answer_within=answer_within, load_within=load_within)
-    finally:
-        await asyncio.gather(*(client.close() for client in clients))
-
-
 def _tensor(name: str, array: NDArray[Any]) -> InferInput:
     tensor = InferInput(name, array.shape, np_to_triton_dtype(array.dtype))
     tensor.set_data_from_numpy(array)
@@ -179,8 +186,8 @@ def _as_ours(error: InferenceServerException) -> UnavailableError | InvalidError
         case "StatusCode.DEADLINE_EXCEEDED":
             return UnavailableError("Triton did not answer in time", retry_after=_RETRY_AFTER)
         case "StatusCode.NOT_FOUND":
-            return UnavailableError("the model is not loaded in Triton yet", retry_after=_RETRY_AFTER)
+            return TritonAbsentError("the model is not loaded in Triton yet", retry_after=_RETRY_AFTER)
         case "StatusCode.UNAVAILABLE" if _FULL in message:
             return UnavailableError("too many texts wait in Triton", retry_after=_RETRY_AFTER)
         case _:
-            return UnavailableError("Triton does not answer", retry_after=_RETRY_AFTER)
+            return TritonAbsentError("Triton does not answer", retry_after=_RETRY_AFTER)

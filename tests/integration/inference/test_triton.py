@@ -14,7 +14,7 @@ from embedding_studio.inference.engines import Engine
 from embedding_studio.inference.onnx import OnnxEncoder
 from embedding_studio.inference.texts import Tokens
 from embedding_studio.inference.triton import TritonEngine, TritonModels, open_triton_models
-from embedding_studio.infra.triton import open_triton
+from embedding_studio.infra.tritons import open_tritons
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import SentenceEncoder
 from servers import answered_requests, loaded_models
@@ -92,9 +92,10 @@ async def test_a_model_is_loaded_once_and_again_where_triton_lost_it(
     await triton_models.make_ready("one")
     config = triton_settings.repository / "one" / "config.pbtxt"
     written = config.stat().st_mtime_ns
-    async with open_triton(triton_settings.url, ssl=False, channels=1, answer_within=5, load_within=60) as client:
-        await client.unload("one")
-        assert not await client.is_ready("one")
+    async with open_tritons(triton_settings.url, ssl=False, channels=1, answer_within=5, load_within=60) as tritons:
+        (server,) = (await tritons.servers()).values()
+        await server.unload("one")
+        assert not await server.is_ready("one")
         await triton_models.make_ready("one")
         assert await asyncio.to_thread(loaded_models, triton_settings.url) == {"one"}
     assert config.stat().st_mtime_ns == written
@@ -106,12 +107,12 @@ async def test_what_nobody_waits_for_any_more_is_not_computed(
     await triton_models.make_ready("one")
     texts = np.ones((32, 16), np.int64)
     inputs = {"input_ids": texts, "attention_mask": texts}
-    async with open_triton(triton_settings.url, ssl=False, channels=1, answer_within=0.05, load_within=5) as hasty:
+    async with open_tritons(triton_settings.url, ssl=False, channels=1, answer_within=0.05, load_within=5) as hasty:
         requests = [hasty.infer("one", inputs, "embedding", priority=1) for _ in range(300)]
         answers = await asyncio.gather(*requests, return_exceptions=True)
     answered = sum(isinstance(answer, np.ndarray) for answer in answers)
     assert answered < len(answers)
-    async with open_triton(triton_settings.url, ssl=False, channels=1, answer_within=60, load_within=5) as patient:
+    async with open_tritons(triton_settings.url, ssl=False, channels=1, answer_within=60, load_within=5) as patient:
         await patient.infer("one", inputs, "embedding", priority=1)  # comes after all of them
     assert await asyncio.to_thread(answered_requests, triton_settings.url, "one") < answered + len(answers) // 2
 
@@ -136,8 +137,8 @@ async def test_an_export_that_computes_something_else_never_serves(
 
 
 async def test_without_triton_the_answer_is_to_come_again(one: OnnxEncoder) -> None:
-    async with open_triton(NOBODY, ssl=False, channels=2, answer_within=5, load_within=5) as client:
-        engine = TritonEngine(client, "one", dimensions=32, in_process=Instead(one))
+    async with open_tritons(NOBODY, ssl=False, channels=2, answer_within=5, load_within=5) as tritons:
+        engine = TritonEngine(tritons, "one", dimensions=32, in_process=Instead(one))
         with pytest.raises(UnavailableError, match="Triton does not answer") as caught:
             await engine.embed([[1, 2]])
         assert caught.value.retry_after > 0
@@ -145,8 +146,8 @@ async def test_without_triton_the_answer_is_to_come_again(one: OnnxEncoder) -> N
 
 async def test_without_triton_this_process_takes_over_where_it_may(one: OnnxEncoder) -> None:
     instead = Instead(one)
-    async with open_triton(NOBODY, ssl=False, channels=2, answer_within=5, load_within=5) as client:
-        engine = TritonEngine(client, "one", dimensions=32, in_process=instead, fallback=True)
+    async with open_tritons(NOBODY, ssl=False, channels=2, answer_within=5, load_within=5) as tritons:
+        engine = TritonEngine(tritons, "one", dimensions=32, in_process=instead, fallback=True)
         tokens = one.texts.read(TEXTS, "query")
         found = [await engine.embed(tokens) for _ in range(3)]
     assert all(np.array_equal(vectors, one.encode(TEXTS, "query")) for vectors in found)
