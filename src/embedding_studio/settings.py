@@ -44,7 +44,7 @@ class ApiSettings(BaseModel):
     max_bodies: int = Field(
         default=512_000_000, ge=1_000, description="bytes of all requests' bodies of a process; more are answered 503"
     )
-    max_requests: int = Field(default=1_000, ge=1, description="requests at a time; more are answered 503")
+    max_requests: int = Field(default=1_000, ge=1, description="requests of a process at a time; more are answered 503")
     time_limit: float = Field(default=60.0, ge=1, le=3600, description="seconds a request may take, then 503")
     cors_origins: list[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,*]+)$")]] = Field(
         default_factory=list, description="origins whose pages may ask, such as https://shop.example.org; * for all"

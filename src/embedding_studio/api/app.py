@@ -19,6 +19,7 @@ from embedding_studio.access import Caller, open_to_all
 from embedding_studio.access.http import AuditController, KeyController
 from embedding_studio.api.auth import Door, guard
 from embedding_studio.api.bodies import BoundedBodies, Held
+from embedding_studio.api.crowding import limit_requests
 from embedding_studio.api.deadline import limit_time
 from embedding_studio.api.description import ApiDescription
 from embedding_studio.api.headers import security_headers
@@ -132,6 +133,7 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
         middleware=[
+            limit_requests(settings.api.max_requests),
             *(() if settings.access.required else (local_only,)),
             guard(door),
             limit_time(settings.api.time_limit),

@@ -68,7 +68,6 @@ def _serve_here(settings: Settings, listener: socket.socket | None) -> None:
         proxy_headers=False,
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE,
-        limit_concurrency=settings.api.max_requests,
         timeout_graceful_shutdown=settings.api.drain_within,
     )
     _Server(config, app, settings.api).run(sockets=[listener] if listener else None)
