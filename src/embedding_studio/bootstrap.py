@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
 
+from beanie import Document
 from dramatiq.brokers.redis import RedisBroker
 from redis.asyncio import Redis
 
@@ -108,6 +109,7 @@ from embedding_studio.upsertion import (
 from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexHolds, IndexVersions, ItemStore
 
 __all__ = [
+    "DOCUMENTS",
     "QUEUES",
     "Container",
     "encoder_sources",
@@ -120,7 +122,7 @@ __all__ = [
 QUEUES = ("finetune", "improve", "inference", "inference_bulk", "learn", "reindex", "upsert", "upsert_bulk")
 """All that workers take messages from."""
 
-_DOCUMENTS = (
+DOCUMENTS: tuple[type[Document], ...] = (
     Task,
     IdempotencyKey,
     Session,
@@ -135,6 +137,7 @@ _DOCUMENTS = (
     ApiKey,
     AuditEntry,
 )
+"""All that MongoDB holds."""
 
 
 def encoder_sources(plugins: PluginRegistry) -> list[EncoderSource]:
@@ -156,7 +159,7 @@ async def migrate(settings: Settings) -> None:
         ConflictError: Locks on the schema were not to be had.
     """
     await migrate_tables(settings.postgres)
-    await migrate_documents(settings.mongo, _DOCUMENTS)
+    await migrate_documents(settings.mongo, DOCUMENTS)
 
 
 async def require_migrated(settings: Settings) -> None:
@@ -635,7 +638,7 @@ async def open_container(
         open_pool(settings.postgres, name="main") as pool,
         open_pool(settings.postgres, name="lookups", server_settings=LOOKUP_SETTINGS) as lookups,
         open_replica(settings.postgres, pool) as replica,
-        open_database(settings.mongo, _DOCUMENTS) as database,
+        open_database(settings.mongo, DOCUMENTS) as database,
         open_objects(settings.objects) as objects,
         open_redis(settings.redis) as redis,
         open_encoders(settings.inference, Fetcher(objects, settings.inference.encoders)) as encoders,

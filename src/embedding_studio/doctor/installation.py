@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-from embedding_studio.bootstrap import open_container, require_migrated
+from embedding_studio.bootstrap import DOCUMENTS, open_container, require_migrated
 from embedding_studio.doctor.checks import Check, reached
 from embedding_studio.doctor.machine import check_disk, check_objects
 from embedding_studio.doctor.mongo import check_mongo
@@ -44,7 +44,7 @@ async def doctor_installation(settings: Settings) -> InstallationReport:
     """Look at every part by itself, so that one that is broken hides no other."""
     groups = await asyncio.gather(
         reached("postgres", check_postgres(settings.postgres), "POSTGRES__DSN"),
-        reached("mongo", check_mongo(settings.mongo), "MONGO__URL"),
+        reached("mongo", check_mongo(settings.mongo, DOCUMENTS), "MONGO__URL"),
         reached("redis", _redis(settings.redis), "REDIS__URL"),
         reached("objects", _objects(settings.objects), "OBJECTS__ENDPOINT"),
     )

@@ -1,14 +1,15 @@
 """Whether MongoDB is fit to serve."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
+from beanie import Document
 from pymongo.errors import OperationFailure
 
 from embedding_studio.doctor.checks import Check, bad, ok, warn
 from embedding_studio.doctor.clocks import check_clock
-from embedding_studio.infra.documents import require_documents
+from embedding_studio.infra.documents import missing_indexes, require_documents
 from embedding_studio.infra.mongo import Database, MongoSettings, open_database
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.kernel.ids import new_id
@@ -21,13 +22,13 @@ _LEAST = 6
 _PROBE = "doctor"
 
 
-async def check_mongo(settings: MongoSettings) -> list[Check]:
-    """Look at the server that the settings name."""
+async def check_mongo(settings: MongoSettings, documents: Sequence[type[Document]]) -> list[Check]:
+    """Look at the server that the settings name, and whether it has what the documents need."""
     async with open_database(settings, ()) as database:
         build, hello = await database.command("buildInfo"), await database.command("hello")
         asked, clock = now(), hello["localTime"].replace(tzinfo=UTC)  # the driver's answer knows no zone
         checks = [*judge_mongo(build["version"], hello), *check_clock(_NAME, clock, asked)]
-        return [*checks, await _documents(database), *await _writable(database)]
+        return [*checks, await _documents(database), await _indexes(database, documents), *await _writable(database)]
 
 
 def judge_mongo(version: str, hello: Mapping[str, Any]) -> Iterator[Check]:
@@ -53,6 +54,13 @@ async def _documents(database: Database) -> Check:
     except ConflictError:
         return bad("documents", "are those of an older release", "run: embedding-studio migrate")
     return ok("documents", "are of this release")
+
+
+async def _indexes(database: Database, documents: Sequence[type[Document]]) -> Check:
+    missing = await missing_indexes(database, documents)
+    if missing:
+        return bad("indexes", f"MongoDB lacks {', '.join(missing)}", "run: embedding-studio migrate")
+    return ok("indexes", "of MongoDB are all there")
 
 
 async def _writable(database: Database) -> list[Check]:

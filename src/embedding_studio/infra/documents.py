@@ -14,7 +14,7 @@ from embedding_studio.infra.mongo import Database, MongoSettings, open_database
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import ConflictError
 
-__all__ = ["migrate_documents", "require_documents"]
+__all__ = ["migrate_documents", "missing_indexes", "require_documents"]
 
 _PATIENCE = 3_600.0
 _NOTE = "schema"
@@ -45,6 +45,17 @@ async def require_documents(database: Database) -> None:
     """
     if await _revision(database) < _revisions()[-1][0]:
         raise ConflictError("the documents in MongoDB are those of an older release; run: embedding-studio migrate")
+
+
+async def missing_indexes(database: Database, documents: Sequence[type[Document]]) -> list[str]:
+    """Indexes that the documents want and that are not there, as `collection.name`."""
+    missing: list[str] = []
+    for document in documents:
+        settings = getattr(document, "Settings")  # noqa: B009  # Beanie has it on each document, and declares it nowhere
+        present = await database[settings.name].index_information()
+        wanted = (index.document["name"] for index in getattr(settings, "indexes", ()))
+        missing += [f"{settings.name}.{name}" for name in wanted if name not in present]
+    return missing
 
 
 async def _revision(database: Database) -> int:

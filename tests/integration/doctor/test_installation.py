@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
+from embedding_studio.access import AuditEntry
 from embedding_studio.bootstrap import Container
 from embedding_studio.doctor import doctor_installation, show_installation
 from embedding_studio.infra.jobs import RedisSettings
@@ -45,7 +46,8 @@ def _open_already(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_every_part_is_looked_at(settings: Settings) -> None:
     report = await doctor_installation(settings)
     found = severities(report.to_json())
-    parts = {"postgres", "pgvector", "schema", "mongo", "documents", "redis", "objects", "disk", "plugins", "encoders"}
+    of_stores = {"postgres", "pgvector", "schema", "mongo", "documents", "indexes", "redis", "objects"}
+    parts = of_stores | {"disk", "plugins", "encoders"}
     assert parts <= set(found)
     assert found["mongo"] == "warn"  # one server
     assert found["postgres"] == "bad"  # the servers of tests are careless of power cuts
@@ -53,6 +55,15 @@ async def test_every_part_is_looked_at(settings: Settings) -> None:
     said = StringIO()
     show_installation(report, Console(file=said, width=200))
     assert "pgvector: version" in said.getvalue()
+
+
+async def test_an_index_that_is_missing_is_named(studio: Studio, settings: Settings) -> None:
+    entries = studio.container.database["audit"]
+    await entries.drop_index("expires_at_1")
+    report = await doctor_installation(settings)
+    await entries.create_indexes(AuditEntry.Settings.indexes)
+    assert severities(report.to_json())["indexes"] == "bad"
+    assert "lacks audit.expires_at_1" in report.to_json()
 
 
 async def test_one_part_that_is_broken_hides_no_other(settings: Settings) -> None:
