@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from embedding_studio.access import (
+    KEYS,
     Action,
     ApiKey,
     AuditEntry,
@@ -29,7 +30,7 @@ _PAGE = 1_000
 _NEWEST = "g"
 _DONE, _REFUSED = 200, 400
 
-_Result = TypeVar("_Result")
+_Result = TypeVar("_Result", bound=KeyView)
 
 
 async def create_key(
@@ -47,7 +48,7 @@ async def create_key(
         made = await keys.create(role, name=name, collections=collections, rate=rate, expires_at=expires_at)
         return NewKeyView.told(*made)
 
-    return await _recorded(settings, "keys create", f"{role} {name}".strip(), create)
+    return await _recorded(settings, "keys create", f"{role} {name}".strip(), create, makes=True)
 
 
 async def rotate_key(settings: Settings, key_id: str, *, grace: float | None) -> NewKeyView:
@@ -87,9 +88,14 @@ async def list_audit(
 
 
 async def _recorded(
-    settings: Settings, command: str, target: str, act: Callable[[KeyService], Awaitable[_Result]]
+    settings: Settings,
+    command: str,
+    target: str,
+    act: Callable[[KeyService], Awaitable[_Result]],
+    *,
+    makes: bool = False,
 ) -> _Result:
-    """Do it, and have it in the audit log, as what is done over HTTP."""
+    """Do it, and have it in the audit log, as what is done over HTTP; `makes` says that it makes a key."""
     async with _opened(settings) as (keys, audit):
         entry = await audit.begin(Action(None, command, target, origin="command line"))
         try:
@@ -97,7 +103,7 @@ async def _recorded(
         except StudioError:
             await audit.end(entry, _REFUSED)
             raise
-        await audit.end(entry, _DONE)
+        await audit.end(entry, _DONE, created=f"{KEYS}/{result.id}" if makes else None)
         return result
 
 

@@ -3,7 +3,7 @@
 from embedding_studio.access.addresses import is_loopback, require_loopback
 from embedding_studio.access.audit import Action, AuditLog
 from embedding_studio.access.credentials import KEY_VARIABLE, authorization
-from embedding_studio.access.domain import ANYONE, LOCKED, NEEDS, Caller, Needs, Role, needs, open_to_all
+from embedding_studio.access.domain import ANYONE, KEYS, LOCKED, NEEDS, Caller, Needs, Role, needs, open_to_all
 from embedding_studio.access.errors import KeyEndedError, KeyNotFoundError
 from embedding_studio.access.keyring import Keyring
 from embedding_studio.access.models import ApiKey, AuditEntry
@@ -15,6 +15,7 @@ from embedding_studio.access.settings import AccessSettings
 
 __all__ = [
     "ANYONE",
+    "KEYS",
     "KEY_VARIABLE",
     "LOCKED",
     "NEEDS",

@@ -58,12 +58,12 @@ class AuditLog:
         """
         return await self._write(action, None)
 
-    async def end(self, entry_id: str, status: int) -> None:
-        """Write down how it ended; if that cannot be done, the log of the process has it."""
+    async def end(self, entry_id: str, status: int, *, created: str | None = None) -> None:
+        """Write down how it ended, and the address of what it made; if that fails, the log of the process has it."""
         try:
-            await self._entries.end(entry_id, status)
+            await self._entries.end(entry_id, status, created=created)
         except OUTAGES:
-            logger.exception("the audit entry %s lacks its status, which is %d", entry_id, status)
+            logger.exception("the audit entry %s lacks its end: status %d, made %s", entry_id, status, created)
 
     async def refuse(self, action: Action, status: int) -> None:
         """Write down that an action was refused: up to 60 a minute of a process, so that none can flood it.

@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 from embedding_studio.kernel.errors import ForbiddenError
 
-__all__ = ["ANYONE", "LOCKED", "NEEDS", "Caller", "Needs", "Role", "needs", "open_to_all"]
+__all__ = ["ANYONE", "KEYS", "LOCKED", "NEEDS", "Caller", "Needs", "Role", "needs", "open_to_all"]
+
+KEYS = "/api/v1/keys"
+"""Where keys are made and looked at."""
 
 Role = Literal["search", "ingest", "admin", "metrics"]
 

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from embedding_studio.access.audit import AuditLog
-from embedding_studio.access.domain import needs
+from embedding_studio.access.domain import KEYS, needs
 from embedding_studio.access.schemas import (
     AuditEntryView,
     AuditPage,
@@ -31,7 +31,7 @@ _KeyId = Annotated[str | None, QueryParameter(pattern="^[0-9a-f]{16}$")]
 class KeyController(Controller):
     """Keys of the API."""
 
-    path = "/api/v1/keys"
+    path = KEYS
     tags = ("access",)
     opt = needs("admin")
     request_max_body_size = _MAX_BODY
@@ -42,7 +42,8 @@ class KeyController(Controller):
         made = await keys.create(
             data.role, name=data.name, collections=data.collections, rate=data.rate, expires_at=data.expires_at
         )
-        return Response(NewKeyView.told(*made), status_code=201, headers=_UNCACHED)
+        headers = {**_UNCACHED, "Location": f"{KEYS}/{made[0].id}"}
+        return Response(NewKeyView.told(*made), status_code=201, headers=headers)
 
     @get()
     async def list_keys(

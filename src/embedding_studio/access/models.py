@@ -74,6 +74,7 @@ class AuditEntry(Document):
         target: The address as it was asked for, or the id that the command was about.
         status: Of the answer; None: it was begun, and how it ended is not known.
         origin: The address of who asked, or `command line`.
+        created: The address of what was made by it.
     """
 
     id: str  # type: ignore[assignment]  # as above
@@ -83,6 +84,7 @@ class AuditEntry(Document):
     status: int | None
     origin: str | None
     request_id: str | None
+    created: str | None = None
     at: datetime
     expires_at: datetime
 

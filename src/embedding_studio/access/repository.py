@@ -49,9 +49,10 @@ class AuditRepository:
         """Insert an entry."""
         await entry.insert()
 
-    async def end(self, entry_id: str, status: int) -> None:
-        """Note how an action ended."""
-        await AuditEntry.get_pymongo_collection().update_one({"_id": entry_id}, {"$set": {"status": status}})
+    async def end(self, entry_id: str, status: int, *, created: str | None) -> None:
+        """Note how an action ended, and what it made."""
+        made = {} if created is None else {"created": created}
+        await AuditEntry.get_pymongo_collection().update_one({"_id": entry_id}, {"$set": {"status": status, **made}})
 
     async def page(
         self, *, key_id: str | None, since: datetime | None, until: datetime | None, before: str, limit: int

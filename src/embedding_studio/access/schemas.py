@@ -72,7 +72,10 @@ class KeyPage(msgspec.Struct):
 
 
 class AuditEntryView(msgspec.Struct):
-    """Something that an administrator did, or that somebody was refused; `status` is null if its end is not known."""
+    """Something that an administrator did, or that somebody was refused; `status` is null if its end is not known.
+
+    `created` is the address of the key that was made by it.
+    """
 
     id: str
     at: datetime
@@ -82,6 +85,7 @@ class AuditEntryView(msgspec.Struct):
     status: int | None
     origin: str | None
     request_id: str | None
+    created: str | None
 
     @classmethod
     def of(cls, entry: AuditEntry) -> "AuditEntryView":
@@ -95,6 +99,7 @@ class AuditEntryView(msgspec.Struct):
             entry.status,
             entry.origin,
             entry.request_id,
+            entry.created,
         )
 
 

@@ -17,8 +17,9 @@ from embedding_studio.access import (
     Needs,
     RateLimiter,
 )
+from embedding_studio.api.problems import status_of
 from embedding_studio.infra.log import fact, note
-from embedding_studio.kernel.errors import ForbiddenError, RateLimitedError, StudioError, UnauthenticatedError
+from embedding_studio.kernel.errors import ForbiddenError, RateLimitedError, UnauthenticatedError
 
 __all__ = ["Door", "guard"]
 
@@ -26,7 +27,6 @@ _COLLECTION = "name"
 """What every route calls the collection in its address."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _SCHEME = "bearer"
-_UNAUTHENTICATED, _FORBIDDEN = 401, 403
 
 
 class Door:
@@ -111,9 +111,9 @@ async def _enter(door: Door, scope: HTTPScope, needs: Needs) -> None:
     try:
         caller = await door.caller(scope["headers"])
         await door.admit(caller, needs, scope["path_params"].get(_COLLECTION))
-    except (UnauthenticatedError, ForbiddenError) as error:
+    except (UnauthenticatedError, ForbiddenError, RateLimitedError) as error:
         if needs.role == "admin":
-            await door.audit.refuse(_action(scope, caller), _status(error))
+            await door.audit.refuse(_action(scope, caller), status_of(error))
         raise
     scope["auth"] = caller
     note(key_id=caller.key_id)
@@ -125,7 +125,8 @@ async def _noted(audit: AuditLog, scope: HTTPScope, send: Send) -> Send:
 
     async def noting(message: Message) -> None:
         if message["type"] == "http.response.start":
-            await audit.end(entry, message["status"])
+            created = next((value.decode() for name, value in message["headers"] if name == b"location"), None)
+            await audit.end(entry, message["status"], created=created)
         await send(message)
 
     return noting
@@ -155,7 +156,3 @@ def _key(shown: Sequence[bytes]) -> str:
     if scheme.lower() != _SCHEME:
         raise UnauthenticatedError("send the key as Authorization: Bearer es_…")
     return key.strip(" ")
-
-
-def _status(error: StudioError) -> int:
-    return _UNAUTHENTICATED if isinstance(error, UnauthenticatedError) else _FORBIDDEN

@@ -27,7 +27,7 @@ from embedding_studio.kernel.errors import (
     UnavailableError,
 )
 
-__all__ = ["PROBLEM_HANDLERS", "PROBLEM_TYPE", "Problem", "StrictRequest"]
+__all__ = ["PROBLEM_HANDLERS", "PROBLEM_TYPE", "Problem", "StrictRequest", "status_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,11 @@ class StrictRequest(Request[Any, Any, State]):
             raise InvalidError.at("body", f"is not JSON: {error}") from None
 
 
+def status_of(error: StudioError) -> HTTPStatus:
+    """How an error of ours is answered."""
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+
+
 def _respond(
     status: HTTPStatus,
     detail: str,
@@ -108,7 +113,7 @@ def _respond(
 
 
 def _studio_error(_request: Request[Any, Any, State], error: StudioError) -> Response[Problem]:
-    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    status = status_of(error)
     errors = error.errors if isinstance(error, InvalidError) else ()
     return _respond(status, error.detail, errors=errors, headers=_headers(error))
 

@@ -416,6 +416,24 @@ async def test_what_an_administrator_does_is_in_the_audit_log(studio: Studio, do
     ]
 
 
+async def test_the_audit_log_names_the_key_that_was_made(studio: Studio, door: httpx.AsyncClient) -> None:
+    headers = await new_key(studio, "admin")
+    made = await door.post("/api/v1/keys", json={"role": "search"}, headers=headers)
+    assert made.headers["Location"] == f"/api/v1/keys/{made.json()['id']}"
+    await door.delete(made.headers["Location"], headers=headers)
+    assert [one.created for one in await entries_of(headers)] == [made.headers["Location"], None]
+
+
+async def test_who_asks_too_often_as_an_administrator_is_in_the_audit_log(
+    studio: Studio, door: httpx.AsyncClient
+) -> None:
+    studio.container.audit._refusals = 0
+    headers = await new_key(studio, "admin", rate=0.1)
+    for _ in range(2):
+        await door.get("/api/v1/keys", headers=headers)
+    assert [(one.action, one.status) for one in await entries_of(headers)] == [("GET /api/v1/keys", 429)]
+
+
 async def test_who_is_refused_as_an_administrator_is_in_the_audit_log(studio: Studio, door: httpx.AsyncClient) -> None:
     studio.container.audit._refusals = 0
     headers = await new_key(studio, "search")
