@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = Path(embedding_studio.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if "_shipped" not in path.parts)
 CONTEXTS = {
+    "access",
+    "bootstrap",
     "clickstream",
     "experiments",
     "fine_tuning",
