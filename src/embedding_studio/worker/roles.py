@@ -35,66 +35,10 @@ def _inference(container: Container) -> Mapping[Job, Handler]:
 
 
 def _finetune(container: Container) -> Mapping[Job, Handler]:
-    from embedding_studio.fine_tuning.actors import FineTuner, Judge, handlers
-    from embedding_studio.fine_tuning.child import TrainingProcess
-    from embedding_studio.fine_tuning.dataset import DatasetReader
-    from embedding_studio.fine_tuning.evaluation import Evaluator
-    from embedding_studio.fine_tuning.fidelity import FidelityMeter
-    from embedding_studio.fine_tuning.learning import Learner
-    from embedding_studio.fine_tuning.materials import MaterialsReader
-    from embedding_studio.fine_tuning.preview import Previewer
-    from embedding_studio.fine_tuning.training import AdapterTrainer, EncoderTrainer
+    from embedding_studio.fine_tuning.actors import handlers
+    from embedding_studio.worker.fine_tuning import fine_tuner
 
-    settings, threads = container.settings.fine_tuning, container.settings.inference.bulk_threads
-    reader = MaterialsReader(
-        searches=container.searches,
-        embeddings=container.embeddings,
-        items=container.items,
-        preparers=container.preparers,
-    )
-    championing = _championing(container)
-    return handlers(
-        FineTuner(
-            collections=container.collections,
-            models=container.models,
-            deployments=container.deployments,
-            datasets=DatasetReader(clickstream=container.clickstream, curated=container.curated, items=container.items),
-            reader=reader,
-            learner=Learner(
-                adapters=AdapterTrainer(threads=threads),
-                encoders=EncoderTrainer(
-                    reader=reader,
-                    models=container.models,
-                    process=TrainingProcess(settings.launcher),
-                    threads=threads,
-                    memory=settings.memory,
-                ),
-                models=container.models,
-                work=settings.work,
-                seconds=settings.seconds,
-            ),
-            judge=Judge(
-                items=container.items,
-                embeddings=container.embeddings,
-                evaluator=Evaluator(searches=container.searches, clickstream=container.clickstream),
-                previewer=Previewer(
-                    searches=container.searches,
-                    reader=reader,
-                    items=container.items,
-                    collections=container.collections,
-                    threads=threads,
-                    sample=settings.recall_items,
-                ),
-                fidelity=FidelityMeter(
-                    items=container.items, reader=reader, threads=threads, sample=settings.recall_items
-                ),
-                threads=threads,
-            ),
-            items=container.items,
-            log=championing.log,
-            championing=championing,
-        )
-    )
+    return handlers(fine_tuner(container, _championing(container)))
 
 
 def _championing(container: Container) -> "Championing":
