@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 import time
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 _THREADS = 2
 _POLL = 250  # milliseconds
 _GIVE_BACK_WITHIN = 8_000  # milliseconds
+_LEAVE_WITHIN = 10.0  # seconds
 
 
 def run_worker(settings: Settings, role: str) -> None:
@@ -70,6 +72,7 @@ def run_worker(settings: Settings, role: str) -> None:
         logger.info("worker %r is ready", role)
         stop.wait()
         _drain(workers, settings.tasks.drain)
+        _leave_within(_LEAVE_WITHIN)
 
 
 def _stop_signal() -> threading.Event:
@@ -98,6 +101,18 @@ def _drain(workers: Sequence[dramatiq.Worker], seconds: float) -> None:
         logger.info("%d tasks are given back: they did not finish in %g s", busy, seconds)
     for worker in workers:  # the first interrupts the tasks of all
         worker.stop(timeout=_GIVE_BACK_WITHIN)
+
+
+def _leave_within(seconds: float) -> None:
+    """End the process in any case: it holds no task any more, but code of a plugin may hold it."""
+
+    def leave() -> None:
+        logger.warning("something does not end, and is left behind")
+        os._exit(os.EX_SOFTWARE)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _busy(threads: Sequence[WorkerThread], seconds: float) -> int:

@@ -1,0 +1,117 @@
+"""A worker that is stopped finishes what it has begun, or gives it back, and begins nothing else."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from installation import Installation, until
+from servers import embedded_servers
+
+pytestmark = pytest.mark.e2e
+
+MORE_THAN_THREADS = 30
+SHOP = "/api/v1/collections/shop"
+PLUGIN = """
+import time
+from pathlib import Path
+
+from embedding_studio.sdk import EmbeddingPlugin, FieldsText
+
+BEGUN, HELD = Path("{folder}/begun"), Path("{folder}/held")
+
+
+class Held(FieldsText):
+    def build(self, tokenizer=None):
+        make = super().build(tokenizer)
+
+        def text_of(payload):
+            BEGUN.touch()
+            while HELD.exists():
+                time.sleep(0.01)
+            return make(payload)
+
+        return text_of
+
+
+plugin = EmbeddingPlugin(name="held", text=Held(), encoder=None)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("drain")
+
+
+@pytest.fixture(scope="module")
+def installation(folder: Path) -> Iterator[Installation]:
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "held.py").write_text(PLUGIN.format(folder=folder))
+    with embedded_servers() as urls:
+        made = Installation(urls, folder, PLUGINS=folder / "plugins")
+        made.run("migrate")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(installation: Installation) -> Iterator[httpx.Client]:
+    """Of an API without workers, with a collection whose items wait for a file to go."""
+    with installation.serving(), installation.client() as client:
+        new = {"name": "shop", "plugin": "held", "options": {"dimensions": 2}}
+        assert client.post("/api/v1/collections", json=new).status_code == 201
+        yield client
+
+
+@pytest.fixture
+def held(folder: Path) -> Path:
+    """The file that holds tasks."""
+    (folder / "begun").unlink(missing_ok=True)
+    (folder / "held").touch()
+    return folder / "held"
+
+
+def task_of(client: httpx.Client, item: str) -> str:
+    items = [{"id": item, "payload": {"title": "a lamp"}, "vector": [1, 2]}]
+    return str(client.post(f"{SHOP}/items", json={"items": items}).json()["task_id"])
+
+
+def state_of(client: httpx.Client, task: str) -> str:
+    return str(client.get(f"/api/v1/tasks/{task}").json()["state"])
+
+
+def worker(installation: Installation, *, drain: float) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    return installation.running("worker", "--role", "upsert", extra={"EMBEDDING_STUDIO_TASKS__DRAIN": str(drain)})
+
+
+def test_a_task_that_was_begun_is_finished_and_no_other_is_begun(
+    installation: Installation, client: httpx.Client, held: Path
+) -> None:
+    tasks = [task_of(client, f"a{number}") for number in range(MORE_THAN_THREADS)]
+    with worker(installation, drain=60) as stopping:
+        until((held.parent / "begun").exists)
+        stopping.send_signal(signal.SIGTERM)
+        held.unlink()
+        assert stopping.wait(60) == 0
+    states = [state_of(client, task) for task in tasks]
+    assert set(states) == {"succeeded", "pending"}
+    with worker(installation, drain=60):
+        until(lambda: all(state_of(client, task) == "succeeded" for task in tasks))
+
+
+def test_a_task_that_takes_longer_is_given_back_and_done_by_another(
+    installation: Installation, client: httpx.Client, held: Path
+) -> None:
+    task = task_of(client, "c")
+    with worker(installation, drain=0.2) as stopping:
+        until((held.parent / "begun").exists)
+        stopping.send_signal(signal.SIGTERM)
+        until(lambda: state_of(client, task) == "pending")
+        assert stopping.wait(60) != 0  # what the plugin does not end is left behind
+    held.unlink()
+    with worker(installation, drain=60):
+        until(lambda: state_of(client, task) == "succeeded")
+    assert client.get(f"{SHOP}/items/c").status_code == 200
