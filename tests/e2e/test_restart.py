@@ -99,6 +99,22 @@ def check_nothing_is_lost(client: httpx.Client, shoppers: Shoppers) -> None:
     assert listed == {200}
 
 
+def test_a_worker_starts_and_stops_without_a_warning(
+    installation: Installation, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def is_ready() -> bool:
+        said.append(capfd.readouterr().err)
+        return "is ready" in "".join(said)
+
+    with installation.running("worker", "--role", "upsert") as worker:
+        until(is_ready)
+    assert worker.returncode == 0
+    said.append(capfd.readouterr().err)
+    assert [line for line in "".join(said).splitlines() if " INFO " not in line] == []
+
+
 def test_a_process_that_dies_is_started_again(installation: Installation) -> None:
     with installation.serving(API__PROCESSES=2) as parent, installation.client() as client:
         before = processes_of(parent)

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 
-from dramatiq.brokers.redis import RedisBroker
-
 from embedding_studio.bootstrap.access import AccessServices
 from embedding_studio.bootstrap.databases import DOCUMENTS
 from embedding_studio.bootstrap.fine_tuning import FineTuningServices
@@ -49,17 +47,11 @@ class Container(AccessServices, SearchServices, FineTuningServices):
 
 
 @asynccontextmanager
-async def open_container(
-    settings: Settings,
-    *,
-    broker: RedisBroker | None = None,
-    clock: Clock = now,
-) -> AsyncIterator[Container]:
+async def open_container(settings: Settings, *, clock: Clock = now) -> AsyncIterator[Container]:
     """Connect to the servers and yield the services.
 
     Args:
         settings: Where the servers are.
-        broker: The one to send with; a worker hands over the one it consumes from.
         clock: Tells the time.
     """
     async with (
@@ -77,7 +69,7 @@ async def open_container(
             lookups=lookups,
             replica=replica,
             database=database,
-            queue=JobQueue(broker or open_broker(settings.redis)),
+            queue=JobQueue(open_broker(settings.redis)),
             objects=objects,
             redis=redis,
             encoders=encoders,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,16 @@ from embedding_studio.infra import tracing
 from embedding_studio.infra.log import fact, logged
 from embedding_studio.infra.tracing import span
 
-__all__ = ["JobQueue", "RedisSettings", "Signal", "Waiting", "continued", "open_broker", "open_client"]
+__all__ = [
+    "JobQueue",
+    "RedisSettings",
+    "Signal",
+    "Waiting",
+    "continued",
+    "open_broker",
+    "open_brokers",
+    "open_client",
+]
 
 
 class RedisSettings(BaseModel):
@@ -69,10 +78,19 @@ def open_client(settings: RedisSettings) -> redis.Redis:
 
 
 def open_broker(settings: RedisSettings) -> RedisBroker:
-    """A broker that interrupts actors at their time limit and at shutdown; retries are the tasks' own business."""
+    """A broker to send with."""
+    return RedisBroker(client=open_client(settings), middleware=[])  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
+
+
+def open_brokers(settings: RedisSettings, queues: Iterable[str]) -> dict[str, RedisBroker]:
+    """A broker for the worker of each queue: Dramatiq wants one worker to a broker.
+
+    They interrupt actors at their time limit; and all actors, of all queues, as soon as the first worker is stopped.
+    Retries are the tasks' own business.
+    """
     client = open_client(settings)
     middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True), CurrentMessage()]
-    return RedisBroker(client=client, middleware=middleware)  # type: ignore[no-untyped-call]  # Dramatiq's, untyped
+    return {queue: RedisBroker(client=client, middleware=middleware) for queue in queues}  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -6,22 +6,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.worker import WorkerThread
 
 from embedding_studio.bootstrap import Container, open_container, require_migrated
 from embedding_studio.infra.garbage import calm_collector
-from embedding_studio.infra.jobs import Signal, continued, open_broker
+from embedding_studio.infra.jobs import continued, open_brokers
 from embedding_studio.infra.metrics import metrics_served
 from embedding_studio.infra.tracing import open_tracing
 from embedding_studio.settings import Settings
-from embedding_studio.tasks import Handler, Job
 from embedding_studio.worker.roles import CHORES, ROLES, SIGNALS
 
 __all__ = ["run_worker"]
@@ -51,21 +51,13 @@ def run_worker(settings: Settings, role: str) -> None:
         settings.inference.engine = "onnx"
     if role == "inference":
         settings.inference.triton.manages = True
-    broker = open_broker(settings.redis)
-    dramatiq.set_broker(broker)
     with (
         metrics_served(settings.metrics, role=role),
         open_tracing(settings.tracing, service=f"embedding-studio-{role}"),
         _event_loop() as loop,
-        _services(settings, broker, loop, role) as container,
+        _services(settings, loop, role) as container,
     ):
-        queues = _declare(broker, container, ROLES[role](container))
-        if role in SIGNALS:
-            queues |= _declare_signals(broker, SIGNALS[role](container))
-        # Each queue has threads of its own, so that short work never waits behind long.
-        workers = [
-            dramatiq.Worker(broker, queues={queue}, worker_threads=_THREADS, worker_timeout=_POLL) for queue in queues
-        ]
+        workers = _workers(settings, container, role)
         for worker in workers:
             worker.start()
         calm_collector()
@@ -135,9 +127,9 @@ def _event_loop() -> Iterator[EventLoopThread]:
 
 
 @contextmanager
-def _services(settings: Settings, broker: RedisBroker, loop: EventLoopThread, role: str) -> Iterator[Container]:
+def _services(settings: Settings, loop: EventLoopThread, role: str) -> Iterator[Container]:
     """The container, open on the loop, with the sweeper running."""
-    opened = open_container(settings, broker=broker)
+    opened = open_container(settings)
     container = loop.run_coroutine(opened.__aenter__())
     chores = CHORES[role](container) if role in CHORES else ()
     sweeping = asyncio.run_coroutine_threadsafe(container.sweeper.run(*chores), loop.loop)
@@ -148,50 +140,43 @@ def _services(settings: Settings, broker: RedisBroker, loop: EventLoopThread, ro
         loop.run_coroutine(opened.__aexit__(None, None, None))
 
 
-def _declare(broker: RedisBroker, container: Container, handlers: Mapping[Job, Handler]) -> set[str]:
-    """Make an actor of every job; returns their queues."""
-    for job, handler in handlers.items():
+@dataclass(frozen=True, slots=True)
+class _Duty:
+    """What is done with the messages of one name in one queue; `time_limit` in seconds."""
+
+    name: str
+    queue: str
+    time_limit: float
+    work: Callable[[str], Awaitable[None]]
+
+
+def _duties(container: Container, role: str) -> Iterator[_Duty]:
+    for job, handler in ROLES[role](container).items():
+        for queue in filter(None, (job.queue, job.bulk_queue)):
+            yield _Duty(job.kind, queue, job.time_limit, partial(container.runner.run, job, handler))
+    if role in SIGNALS:
+        for signal_, answer in SIGNALS[role](container).items():
+            yield _Duty(signal_.name, signal_.queue, signal_.time_limit, answer)
+
+
+def _workers(settings: Settings, container: Container, role: str) -> list[dramatiq.Worker]:
+    """One for each queue, with threads of its own, so that short work never waits behind long."""
+    duties = list(_duties(container, role))
+    brokers = open_brokers(settings.redis, {duty.queue for duty in duties})
+    for duty in duties:
         declare = dramatiq.actor(
-            actor_name=job.kind,
-            queue_name=job.queue,
-            broker=broker,
-            time_limit=int(job.time_limit * 1000),
+            actor_name=duty.name,
+            queue_name=duty.queue,
+            broker=brokers[duty.queue],
+            time_limit=int(duty.time_limit * 1000),
         )
-        declare(_actor(container, job, handler))
-    queues = {queue for job in handlers for queue in (job.queue, job.bulk_queue) if queue}
-    for queue in queues:
-        broker.declare_queue(queue)
-    return queues
+        declare(_actor(duty.work))
+    return [dramatiq.Worker(broker, worker_threads=_THREADS, worker_timeout=_POLL) for broker in brokers.values()]
 
 
-def _declare_signals(broker: RedisBroker, answers: Mapping[Signal, Callable[[str], Awaitable[None]]]) -> set[str]:
-    """Make an actor of every signal; returns their queues."""
-    for signal_, answer in answers.items():
-        declare = dramatiq.actor(
-            actor_name=signal_.name,
-            queue_name=signal_.queue,
-            broker=broker,
-            time_limit=int(signal_.time_limit * 1000),
-        )
-        declare(_answer(answer))
-    return {signal_.queue for signal_ in answers}
-
-
-def _actor(
-    container: Container,
-    job: Job,
-    handler: Handler,
-) -> Callable[[str], Coroutine[Any, Any, None]]:
-    async def run(task_id: str) -> None:
-        with continued():
-            await container.runner.run(job, handler, task_id)
-
-    return run
-
-
-def _answer(answer: Callable[[str], Awaitable[None]]) -> Callable[[str], Coroutine[Any, Any, None]]:
+def _actor(work: Callable[[str], Awaitable[None]]) -> Callable[[str], Coroutine[Any, Any, None]]:
     async def run(about: str) -> None:
         with continued():
-            await answer(about)
+            await work(about)
 
     return run
