@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from collector import Collector, collector
 from embedding_studio.infra.embedded import Child, Supervisor, free_port, start_triton
 from production.servers import (
     MLFLOW,
@@ -44,7 +45,7 @@ class Stores:
     redis: str
     s3: S3Server
     mlflow: MlflowServer
-    triton: str
+    tritons: tuple[str, str]
     triton_repository: Path
     tls: Certificates
 
@@ -63,7 +64,7 @@ class Stores:
             "OBJECTS__SECRET_KEY": self.s3.secret_key,
             "MLFLOW__TRACKING_URI": self.mlflow.url,
             "INFERENCE__ENGINE": "triton",
-            "INFERENCE__TRITON__URL": self.triton,
+            "INFERENCE__TRITON__URL": ",".join(self.tritons),
             "INFERENCE__TRITON__BACKEND": "python",
             "TASKS__SWEEP_EVERY": 1,
         }
@@ -74,9 +75,10 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Production:
-    """Two API processes and a worker of each role; no two have a folder in common."""
+    """Two API processes and a worker of each role; no two have a folder in common. All send their spans."""
 
     stores: Stores
+    traces: Collector
     folder: Path
     apis: tuple[httpx.Client, httpx.Client]
 
@@ -110,14 +112,17 @@ def stores() -> Iterator[Stores]:
         s3.client.make_bucket("objects")
         with start_mlflow(supervisor, folder, s3, tls) as mlflow:
             repository = folder / "triton-repository"
-            triton = start_triton(supervisor, folder, environment=_TRITON, repository=repository)
+            one, other = (
+                start_triton(supervisor, folder / name, environment=_TRITON, repository=repository)
+                for name in ("triton-a", "triton-b")
+            )
             yield Stores(
                 postgres=start_postgres_with_tls(supervisor, folder, tls),
                 mongo=start_mongo(supervisor, folder, tls),
                 redis=start_redis(supervisor, folder, tls),
                 s3=s3,
                 mlflow=mlflow,
-                triton=triton.url_when_ready(),
+                tritons=(one.url_when_ready(), other.url_when_ready()),
                 triton_repository=repository,
                 tls=tls,
             )
@@ -138,12 +143,14 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def production(stores: Stores, plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     folder = tmp_path_factory.mktemp("machines")
-    shared = {"EMBEDDING_STUDIO_PLUGINS": str(plugins)} | stores.environment
+    shared = {"EMBEDDING_STUDIO_PLUGINS": str(plugins), "OTEL_BSP_SCHEDULE_DELAY": "100"} | stores.environment
     run(["migrate"], folder / "release", shared)
     run(["export"], folder / "release", shared)
     made = json.loads(run(["keys", "create", "--role", "admin", "--json"], folder / "release", shared))
-    with Supervisor() as supervisor, machines(supervisor, folder, stores, shared, key=made["key"]) as apis:
-        yield Production(stores, folder, apis)
+    with collector() as traces, Supervisor() as supervisor:
+        shared["EMBEDDING_STUDIO_TRACING__ENDPOINT"] = traces.endpoint
+        with machines(supervisor, folder, stores, shared, key=made["key"]) as apis:
+            yield Production(stores, traces, folder, apis)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import redis
 from pymongo import MongoClient
-from tritonclient.grpc import InferenceServerClient
 
 from production.conftest import Production, Stores, wait_until
+from servers import answered_requests, loaded_models
 from services import Certificates
 from small_encoder import COLORS, NAMES, THINGS
 
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.e2e
 
 SHOP = "/api/v1/collections/furniture"
 QUESTION = "a couch"
+SERVER = 2
+WORK = {("search embed", "triton infer"), ("search retrieve", "SELECT"), ("search record", "insert sessions")}
 PLAIN = {"mode": "vector", "track": False, "explain": True}
 
 
@@ -33,7 +35,7 @@ class Loop:
     before: dict[str, Any]
     deployed: dict[str, Any]
     rolled_back: dict[str, Any]
-    encoders_in_triton: set[str]
+    encoders_in_tritons: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def loop(production: Production) -> Loop:
     task = production.finished(api.post(f"{SHOP}/models/{version}/deploy", json=forced))
     assert task["state"] == "succeeded", task["error"]
     deployed = [search(one) for one in production.apis]
-    loaded = set(in_triton(production.stores))
+    loaded = in_tritons(production.stores)
     assert production.finished(api.post(f"{SHOP}/rollback"))["state"] == "succeeded"
     return Loop(training, before, deployed[1], search(other), loaded)
 
@@ -89,9 +91,10 @@ def asked(api: httpx.Client, query: str, user: str) -> str:
     return str(answer.json()["session_id"])
 
 
-def in_triton(stores: Stores) -> list[str]:
-    client = InferenceServerClient(stores.triton)
-    return [one.name for one in client.get_model_repository_index().models if one.state == "READY"]
+def in_tritons(stores: Stores) -> set[str]:
+    """The models that both have."""
+    one, other = map(loaded_models, stores.tritons)
+    return one & other
 
 
 def test_what_was_trained_was_judged_deployed_on_every_machine_and_taken_back(loop: Loop) -> None:
@@ -178,13 +181,21 @@ def test_nobody_reads_trainings_without_a_password(production: Production) -> No
     assert answer.status_code == 401
 
 
-def test_triton_ran_both_encoders(loop: Loop, production: Production) -> None:
-    client = InferenceServerClient(production.stores.triton)
-    assert len(loop.encoders_in_triton) == 2
-    for name in loop.encoders_in_triton:
-        statistics = client.get_inference_statistics(name).model_stats
-        assert sum(one.inference_count for one in statistics) > 0
-    wait_until(lambda: bool(in_triton(production.stores)))
+def test_both_tritons_ran_both_encoders(loop: Loop, production: Production) -> None:
+    assert len(loop.encoders_in_tritons) == 2
+    for address in production.stores.tritons:
+        assert all(answered_requests(address, name) > 0 for name in loop.encoders_in_tritons)
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_trace_tells_what_each_store_had_to_do_with_a_search(production: Production) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    found = production.apis[1].post(f"{SHOP}/search", json={"query": "a rug nobody asked for"}, headers=headers)
+    assert found.status_code == 200
+    wait_until(lambda: any(one.kind == SERVER for one in production.traces.of(trace)))
+    spans = {one.id: one for one in production.traces.of(trace)}
+    assert WORK <= {(spans[one.parent].name, one.name) for one in spans.values() if one.parent in spans}
 
 
 @pytest.mark.usefixtures("loop")
