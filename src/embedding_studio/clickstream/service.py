@@ -179,10 +179,7 @@ class ClickstreamService:
         Raises:
             SessionNotFoundError: There is none.
         """
-        session = await self._repository.session(session_id)
-        if session is None:
-            raise SessionNotFoundError(session_id)
-        note(session_id=session_id)
+        session = await self._session(session_id)
         return session, await self._repository.events_of(session_id)
 
     async def page(
@@ -211,10 +208,7 @@ class ClickstreamService:
         Raises:
             SessionNotFoundError: There is none.
         """
-        session = await self._repository.session(session_id)
-        if session is None:
-            raise SessionNotFoundError(session_id)
-        note(session_id=session_id)
+        session = await self._session(session_id)
         await self._repository.mark_irrelevant(session_id, self._clock())
         for undo in self._on_irrelevant:
             await undo(session)
@@ -237,6 +231,13 @@ class ClickstreamService:
     async def count_irrelevant(self, collection: str, *, since: datetime | None, until: datetime) -> int:
         """How many events `answered` leaves out because their sessions are irrelevant."""
         return await self._repository.count_irrelevant_events(collection, Span(since, until))
+
+    async def _session(self, session_id: str) -> Session:
+        session = await self._repository.session(session_id)
+        if session is None:
+            raise SessionNotFoundError(session_id)
+        note(session_id=session_id)
+        return session
 
     async def _refused(self, sessions: Sequence[NewSession], now: datetime) -> list[bool | StudioError | None]:
         """For each session, why it cannot be written; None if it can."""

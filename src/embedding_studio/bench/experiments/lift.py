@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embedding_studio.bench.charts import Chart
 from embedding_studio.bench.experiments.designs import DESIGNS, End, first_crossing, limits, run
 from embedding_studio.bench.experiments.pages import Shop, make_shop
-from embedding_studio.bench.experiments.stage import Findings, Sizes
+from embedding_studio.bench.experiments.stage import Sizes
 from embedding_studio.bench.figures import Figure, at_most, seen
-from embedding_studio.bench.learning.charts import Chart
+from embedding_studio.bench.findings import Findings
 from embedding_studio.experiments import Floats
 from embedding_studio.simulation.quality import Estimate
 

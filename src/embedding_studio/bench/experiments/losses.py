@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from embedding_studio.bench.experiments.stage import Findings, Sizes
+from embedding_studio.bench.experiments.stage import Sizes
 from embedding_studio.bench.figures import at_least, at_most, seen
+from embedding_studio.bench.findings import Findings
 from embedding_studio.experiments import check_ratio
 
 __all__ = ["alarm", "measure_losses"]

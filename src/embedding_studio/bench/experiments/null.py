@@ -4,8 +4,9 @@ import numpy as np
 
 from embedding_studio.bench.experiments.designs import ALPHA, DESIGNS, first_crossing, limits, run
 from embedding_studio.bench.experiments.pages import make_shop
-from embedding_studio.bench.experiments.stage import Findings, Sizes
+from embedding_studio.bench.experiments.stage import Sizes
 from embedding_studio.bench.figures import Figure, at_most
+from embedding_studio.bench.findings import Findings
 
 __all__ = ["measure_null"]
 

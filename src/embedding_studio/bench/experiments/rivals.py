@@ -6,9 +6,10 @@ import numpy as np
 
 from embedding_studio.bench.experiments.designs import ALPHA, Seen, first_crossing, limits
 from embedding_studio.bench.experiments.pages import Shop, make_shop
-from embedding_studio.bench.experiments.stage import Findings, Sizes
+from embedding_studio.bench.experiments.stage import Sizes
 from embedding_studio.bench.experiments.streams import Stream, arms_over_time, clicked_stream
 from embedding_studio.bench.figures import Figure, seen
+from embedding_studio.bench.findings import Findings
 from embedding_studio.experiments import Floats, difference, enough
 
 __all__ = ["bet", "measure_rivals"]

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from embedding_studio.bench.charts import Chart, draw
 from embedding_studio.bench.experiments.lift import measure_lift
 from embedding_studio.bench.experiments.losses import measure_losses
 from embedding_studio.bench.experiments.null import measure_null
 from embedding_studio.bench.experiments.rivals import measure_rivals
-from embedding_studio.bench.experiments.stage import Findings, Sizes
+from embedding_studio.bench.experiments.stage import Sizes
 from embedding_studio.bench.figures import Figure
-from embedding_studio.bench.learning.charts import Chart, draw
+from embedding_studio.bench.findings import Findings
 from embedding_studio.bench.sections import chosen, machine
 
 __all__ = ["SECTIONS", "bench_experiments"]

@@ -1,12 +1,9 @@
-"""What every section of `bench experiments` is given, and what it gives back."""
+"""How much `bench experiments` simulates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from embedding_studio.bench.figures import Figure
-from embedding_studio.bench.learning.charts import Chart
-
-__all__ = ["Findings", "Sizes"]
+__all__ = ["Sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +18,3 @@ class Sizes:
     experiments: int
     sessions: int
     say: Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a section found."""
-
-    figures: Sequence[Figure]
-    charts: Sequence[Chart] = ()

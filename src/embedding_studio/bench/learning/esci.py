@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from embedding_studio.bench.charts import Chart
 from embedding_studio.bench.figures import Figure, at_least, seen
-from embedding_studio.bench.learning.charts import Chart
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.findings import Findings
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.demo.processes import running_studio
 from embedding_studio.kernel.time import now
 from embedding_studio.settings import PREFIX

@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.bench.charts import Chart
 from embedding_studio.bench.figures import Figure, at_least, at_most, seen
-from embedding_studio.bench.learning.charts import Chart
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.findings import Findings
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.bench.learning.vectors import vectors_of
 from embedding_studio.fine_tuning import GateEvidence, GroupOutcome, decide
 from embedding_studio.simulation.judged import JudgedSet

@@ -12,8 +12,9 @@ import numpy as np
 
 from embedding_studio.bench.client import BenchClient
 from embedding_studio.bench.figures import Figure, at_least, at_most, seen
+from embedding_studio.bench.findings import Findings
 from embedding_studio.bench.learning.memory_cost import measure_cost
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.demo.processes import running_studio
 from embedding_studio.improvement import Unlearned
 from embedding_studio.infra.mongo import open_database

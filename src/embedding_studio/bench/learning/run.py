@@ -5,14 +5,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embedding_studio.bench.charts import Chart, draw
 from embedding_studio.bench.figures import Figure
-from embedding_studio.bench.learning.charts import Chart, draw
+from embedding_studio.bench.findings import Findings
 from embedding_studio.bench.learning.esci import measure_esci, measure_esci_encoders
 from embedding_studio.bench.learning.gate import measure_gate
 from embedding_studio.bench.learning.memory import measure_memory
 from embedding_studio.bench.learning.scifact import measure_scifact
 from embedding_studio.bench.learning.scifact_encoders import measure_scifact_encoders
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.bench.learning.trainer import measure_trainer
 from embedding_studio.bench.sections import chosen, machine
 

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.bench.charts import Chart
 from embedding_studio.bench.figures import Figure, at_least, at_most, seen
-from embedding_studio.bench.learning.charts import Chart
+from embedding_studio.bench.findings import Findings
 from embedding_studio.bench.learning.clicking import ClickedPages, click_rates, clicked, scattered, shuffled
 from embedding_studio.bench.learning.labels import ALL_CLICKED, JUDGMENTS, WAYS
 from embedding_studio.bench.learning.replay import Replay
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.bench.learning.vectors import vectors_of
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.simulation.judged import JudgedSet

@@ -13,13 +13,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding_studio.bench.charts import Chart
 from embedding_studio.bench.figures import Figure, seen
-from embedding_studio.bench.learning.charts import Chart
+from embedding_studio.bench.findings import Findings
 from embedding_studio.bench.learning.encoder_replay import EncoderReplay
 from embedding_studio.bench.learning.labels import JUDGMENTS, WAYS
 from embedding_studio.bench.learning.replay import Replay
 from embedding_studio.bench.learning.scifact import read_replay, simulated
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.bench.learning.vectors import texts_of
 from embedding_studio.ml.pairs import Pairs
 from embedding_studio.simulation.quality import Estimate, estimate

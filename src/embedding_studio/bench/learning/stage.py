@@ -1,14 +1,12 @@
-"""What every section of `bench learning` is given, and what it gives back."""
+"""What every section of `bench learning` is given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedding_studio.bench.figures import Figure
-from embedding_studio.bench.learning.charts import Chart
 from embedding_studio.sdk import DEFAULT_MODEL, EncoderSource, SentenceEncoder
 
-__all__ = ["Findings", "Stage"]
+__all__ = ["Stage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,3 @@ class Stage:
     def source(self) -> EncoderSource:
         """The model as a collection names it."""
         return SentenceEncoder(self.model).build()
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a section found."""
-
-    figures: Sequence[Figure]
-    charts: Sequence[Chart] = ()

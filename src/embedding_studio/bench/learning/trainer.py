@@ -23,8 +23,9 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from embedding_studio.bench.figures import Figure, at_least, seen
+from embedding_studio.bench.findings import Findings
 from embedding_studio.bench.learning.encoder_replay import from_the_base
-from embedding_studio.bench.learning.stage import Findings, Stage
+from embedding_studio.bench.learning.stage import Stage
 from embedding_studio.ml.encoder_training import Pace, has_bfloat16, train_encoder
 from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.pairs import Pairs

@@ -3,7 +3,7 @@ from typing import Literal
 
 import pytest
 
-from embedding_studio.bench.learning.charts import Chart, draw
+from embedding_studio.bench.charts import Chart, draw
 from embedding_studio.simulation.quality import Estimate
 
 SOME = [Estimate(0.1, 0.05, 0.2), Estimate(-0.1, -0.2, 0.0)]
