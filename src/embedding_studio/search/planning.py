@@ -1,13 +1,12 @@
 """What a search comes to: the collection's ways, the plugin's processors, and what the request says of its own."""
 
-import asyncio
 from dataclasses import dataclass
 
 from embedding_studio.experiments import RankingOverrides
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import ClickMemory, EmbeddingPlugin, Fusion, Mode, QueryDraft, RankerPart, SwapNeighbours
 from embedding_studio.search.domain import SearchRequest
-from embedding_studio.search.processing import Processed, process
+from embedding_studio.search.processing import Processed, process_in_time
 from embedding_studio.vector_store import And, Collection, Filter, WordQuery, parse_words
 
 __all__ = ["AS_IT_IS", "Plan", "plan"]
@@ -59,7 +58,7 @@ async def plan(
     """
     mode = _mode(collection, plugin, request, overrides)
     processors = plugin.ranking.query if request.text else ()
-    processed = await asyncio.to_thread(process, processors, request.text) if processors and request.text else None
+    processed = await process_in_time(processors, request.text) if processors and request.text else None
     draft = processed.draft if processed else QueryDraft(request.text or "")
     filters = tuple(one for one in (request.filter, *(processed.filters if processed else ())) if one)
     if not draft.text.strip() and request.vector is None and request.image is None and request.item_id is None:

@@ -1,7 +1,10 @@
 """Queries in words through the processors of a plugin, none of which can fail a search."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +14,16 @@ from embedding_studio.search.building import built
 from embedding_studio.search.metrics import PARTS_SKIPPED
 from embedding_studio.vector_store import Filter, parse_filter
 
-__all__ = ["Processed", "Step", "process"]
+__all__ = ["Processed", "Step", "process", "process_in_time"]
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_TEXT = 10_000
 _LONGEST_EXPANSION = 1_000
 _MOST_EXPANSIONS = 100
+_PATIENCE = 1.0  # seconds
+_THREADS = ThreadPoolExecutor(4, thread_name_prefix="query-processors")
+"""Their own, so that processors that hang hold up nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,18 @@ class Processed:
     draft: QueryDraft
     filters: tuple[Filter, ...]
     steps: tuple[Step, ...]
+
+
+async def process_in_time(processors: Sequence[QueryProcessorPart], text: str) -> Processed:
+    """What `process` makes of a query, in a thread; the query as it was if that takes longer than a second."""
+    working = asyncio.get_running_loop().run_in_executor(_THREADS, copy_context().run, process, processors, text)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await working
+    except TimeoutError:
+        PARTS_SKIPPED.labels("all_processors").inc()
+        logger.warning("the query processors are skipped: they did not answer within %g s", _PATIENCE)
+        return Processed(QueryDraft(text), (), ())
 
 
 def process(processors: Sequence[QueryProcessorPart], text: str) -> Processed:

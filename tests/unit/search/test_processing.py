@@ -1,6 +1,8 @@
 """Queries on their way through processors, good and bad ones."""
 
+import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +22,7 @@ from embedding_studio.sdk import (
     SplitFilters,
 )
 from embedding_studio.search.metrics import PARTS_SKIPPED
-from embedding_studio.search.processing import Processed, Step, process
+from embedding_studio.search.processing import Processed, Step, process, process_in_time
 from embedding_studio.vector_store import parse_filter
 
 PARTS = (
@@ -106,6 +108,28 @@ def test_one_that_cannot_be_built_is_skipped_too() -> None:
             raise OSError("no such dictionary")
 
     assert process((Unbuildable(lambda draft: draft),), "a") == Processed(QueryDraft("a"), (), ())
+
+
+@pytest.mark.anyio
+async def test_processors_that_hang_hold_up_neither_searches_nor_anything_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("embedding_studio.search.processing._PATIENCE", 0.05)
+    go_on = threading.Event()
+
+    def hang(draft: QueryDraft) -> QueryDraft:
+        go_on.wait()
+        return draft
+
+    try:
+        every = [process_in_time((PARTS[0], Own(hang)), "sofa bed") for _ in range(40)]
+        assert await asyncio.gather(*every) == [Processed(QueryDraft("sofa bed"), (), ())] * 40
+        assert "skipped" in caplog.text
+        assert await asyncio.to_thread(lambda: "done") == "done"
+    finally:
+        go_on.set()
+    monkeypatch.undo()
+    assert await process_in_time(PARTS, "sofa bed") == process(PARTS, "sofa bed")
 
 
 @given(st.text(max_size=80) | st.text(st.sampled_from('under 5 brand:acme "sofa bed\0\ud800'), max_size=80))
