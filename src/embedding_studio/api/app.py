@@ -98,19 +98,6 @@ _SERVICES = (
 def create_app(settings: Settings) -> Litestar:
     """The application; connections open when it starts and close when it stops."""
 
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        with open_tracing(settings.tracing, service="embedding-studio-api"):
-            async with open_container(settings) as container:
-                app.state.container = container
-                app.state.door = Door(
-                    keyring=container.keyring,
-                    rates=container.rates,
-                    audit=container.audit,
-                    required=settings.access.required,
-                )
-                yield
-
     def container() -> Container:
         opened: Container = app.state.container
         return opened
@@ -128,7 +115,7 @@ def create_app(settings: Settings) -> Litestar:
             "caller": Provide(_caller),
             **{name: Provide(_service(container, name), sync_to_thread=False) for name in _SERVICES},
         },
-        lifespan=[lifespan],
+        lifespan=[partial(_opened, settings)],
         request_class=StrictRequest,
         request_max_body_size=settings.api.max_body,
         exception_handlers=PROBLEM_HANDLERS,
@@ -148,6 +135,20 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.asgi_handler = observed(app.asgi_handler)
     return app
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, app: Litestar) -> AsyncIterator[None]:
+    with open_tracing(settings.tracing, service="embedding-studio-api"):
+        async with open_container(settings) as container:
+            app.state.container = container
+            app.state.door = Door(
+                keyring=container.keyring,
+                rates=container.rates,
+                audit=container.audit,
+                required=settings.access.required,
+            )
+            yield
 
 
 def _openapi(description: ApiDescription) -> OpenAPIConfig:

@@ -188,52 +188,66 @@ class FineTuner:
         )
 
     async def _learn(self, run: Run, collection: Collection, dataset: Dataset) -> ModelVersion:
+        """Train, judge, log and register."""
         started = time.monotonic()
-        plugin = self._collections.plugin_of(collection)
         witnesses = await Witnesses.take(self._items, collection)
         materials = await self._reader.read(collection, dataset, run.payload["base_version"])
         await run.advance(_READ)
+        learned = await self._train(run, materials)
+        await run.advance(_TRAINED)
+        record = await self._decide(run, materials, dataset, learned.candidate, witnesses)
+        await run.advance(_JUDGED)
+        logged = await self._write(run, dataset, learned, record)
+        await run.advance(_LOGGED)
+        result = _result(dataset, learned, record, logged, seconds=time.monotonic() - started)
+        return await self._models.register(
+            collection, self._new_model(run, materials, learned.candidate, record, result)
+        )
 
+    async def _train(self, run: Run, materials: Materials) -> Learned:
         async def step(done: int, total: int) -> None:
             await run.advance(_READ + (_TRAINED - _READ) * done // max(1, total))
 
-        learned = await self._learner.learn(
+        return await self._learner.learn(
             run.payload["track"],
             materials,
-            plugin.learning.build(),
+            self._collections.plugin_of(materials.collection).learning.build(),
             run.payload["params"],
             task_id=run.task_id,
             step=step,
         )
-        await run.advance(_TRAINED)
-        candidate = learned.candidate
+
+    async def _decide(
+        self, run: Run, materials: Materials, dataset: Dataset, candidate: Candidate, witnesses: Witnesses
+    ) -> GateRecord:
         evidence = await self._judge.judge(
             materials,
             dataset,
             candidate,
             witnesses,
-            gain_of=plugin.training.build(),
+            gain_of=self._collections.plugin_of(materials.collection).training.build(),
             since=run.payload["since"],
             until=run.payload["until"],
         )
-        record = await asyncio.to_thread(decide, evidence, seed=int(candidate.params["seed"]))
-        await run.advance(_JUDGED)
-        logged = await self._write(run, dataset, learned, record)
-        await run.advance(_LOGGED)
-        new = NewModel(
+        return await asyncio.to_thread(decide, evidence, seed=int(candidate.params["seed"]))
+
+    def _new_model(
+        self, run: Run, materials: Materials, candidate: Candidate, record: GateRecord, result: dict[str, Any]
+    ) -> NewModel:
+        encoder = self._collections.plugin_of(materials.collection).encoder
+        return NewModel(
             task_id=run.task_id,
             track=candidate.track,
             parent=materials.version,
-            compared_with=collection.deployment_id,
+            compared_with=materials.collection.deployment_id,
             gate_record=msgspec.json.encode(record.as_dict()),
-            result=_result(dataset, learned, record, logged, seconds=time.monotonic() - started),
+            result=result,
             adapter=candidate.adapter,
             encoder=candidate.encoder,
             start=materials.start,
-            root=plugin.encoder.build() if plugin.encoder else None,
+            root=encoder.build() if encoder else None,
             params=dict(candidate.params),
         )
-        return await self._models.register(collection, new)
 
     async def _write(self, run: Run, dataset: Dataset, learned: Learned, record: GateRecord) -> tuple[str, int]:
         return await asyncio.to_thread(

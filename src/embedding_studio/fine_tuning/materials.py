@@ -91,17 +91,11 @@ class MaterialsReader:
         keys = [*dataset.splits["train"], *dataset.splits["dev"]]
         texts = await self._searches.embedded_texts(collection, [dataset.groups[key].text for key in keys])
         plain = await self._embeddings.embed_queries(start.without_adapter, texts)
-        shown = {item for key in dataset.splits["dev"] for item in dataset.groups[key].shown}
-        wanted = sorted(shown.union(dataset.items("train"), dataset.items("dev")))
-        vectors = await self._items.vectors(collection, wanted)
+        vectors = await self._items.vectors(collection, _items_of(dataset))
         if not vectors:
             raise InvalidError("the items that were clicked are all gone")
-        numbered = _Numbered(
-            {key: row for row, key in enumerate(keys)}, {item: row for row, item in enumerate(vectors)}
-        )
+        numbered = _Numbered.of(keys, vectors)
         train = list(_training_pairs(dataset))
-        judged = numbered.pairs([(key, item, weight) for key, item, weight, _ in train])
-        gains = numbered.values([(key, item, gain) for key, item, _, gain in train])
         return Materials(
             collection=collection,
             version=version,
@@ -111,16 +105,10 @@ class MaterialsReader:
             begun=start.adapter.apply(plain) if start.adapter else plain,
             items=list(vectors),
             item_vectors=np.stack(list(vectors.values())),
-            train=judged,
-            gains=gains,
-            dev=numbered.pairs(
-                (key, item, max(0.0, gain))
-                for key in dataset.splits["dev"]
-                for item, gain in dataset.groups[key].gains.items()
-            ),
-            dev_shown=numbered.pairs(
-                (key, item, 1.0) for key in dataset.splits["dev"] for item in dataset.groups[key].shown
-            ),
+            train=numbered.pairs((key, item, weight) for key, item, weight, _ in train),
+            gains=numbered.values((key, item, gain) for key, item, _, gain in train),
+            dev=numbered.pairs(_dev_pairs(dataset)),
+            dev_shown=numbered.pairs(_dev_shown(dataset)),
         )
 
     async def texts(self, materials: Materials) -> list[str]:
@@ -151,6 +139,11 @@ class _Numbered:
     queries: Mapping[str, int]
     items: Mapping[str, int]
 
+    @classmethod
+    def of(cls, queries: Iterable[str], items: Iterable[str]) -> "_Numbered":
+        """In this order."""
+        return cls({key: row for row, key in enumerate(queries)}, {item: row for row, item in enumerate(items)})
+
     def pairs(self, triples: Iterable[tuple[str, str, float]]) -> Pairs:
         """The triples whose items are known, as rows."""
         known = [(self.queries[key], self.items[item], weight) for key, item, weight in triples if item in self.items]
@@ -165,6 +158,12 @@ class _Numbered:
         return np.array([value for _, item, value in triples if item in self.items], np.float32)
 
 
+def _items_of(dataset: Dataset) -> list[str]:
+    """All that the pairs of both splits name."""
+    shown = {item for _, item, _ in _dev_shown(dataset)}
+    return sorted(shown.union(dataset.items("train"), dataset.items("dev")))
+
+
 def _training_pairs(dataset: Dataset) -> Iterable[tuple[str, str, float, float]]:
     """Key, item, weight and gain; a query's weight is the root of what its items are worth: none drowns the others."""
     for key in dataset.splits["train"]:
@@ -172,3 +171,16 @@ def _training_pairs(dataset: Dataset) -> Iterable[tuple[str, str, float, float]]
         worth = sum(max(0.0, gain) for gain in gains.values())
         for item, gain in gains.items():
             yield key, item, max(0.0, gain) / (worth or 1.0) ** 0.5, gain
+
+
+def _dev_pairs(dataset: Dataset) -> Iterable[tuple[str, str, float]]:
+    """Key, item and gain."""
+    for key in dataset.splits["dev"]:
+        for item, gain in dataset.groups[key].gains.items():
+            yield key, item, max(0.0, gain)
+
+
+def _dev_shown(dataset: Dataset) -> Iterable[tuple[str, str, float]]:
+    for key in dataset.splits["dev"]:
+        for item in dataset.groups[key].shown:
+            yield key, item, 1.0
