@@ -1,4 +1,4 @@
-"""A worker that is stopped finishes what it has begun, or gives it back, and begins nothing else."""
+"""What is stopped finishes what it has begun, or gives it back, and ends, whatever a plugin does."""
 
 import signal
 import subprocess
@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from embedding_studio.infra.embedded import free_port
 from installation import Installation, until
 from servers import embedded_servers
 
@@ -20,7 +21,7 @@ PLUGIN = """
 import time
 from pathlib import Path
 
-from embedding_studio.sdk import EmbeddingPlugin, FieldsText
+from embedding_studio.sdk import EmbeddingPlugin, FieldsText, Ranking
 
 BEGUN, HELD = Path("{folder}/begun"), Path("{folder}/held")
 
@@ -38,7 +39,12 @@ class Held(FieldsText):
         return text_of
 
 
-plugin = EmbeddingPlugin(name="held", text=Held(), encoder=None)
+class HeldQuery:
+    def build(self):
+        return Held().build()
+
+
+plugin = EmbeddingPlugin(name="held", text=Held(), encoder=None, ranking=Ranking(query=[HeldQuery()]))
 """
 
 
@@ -115,3 +121,12 @@ def test_a_task_that_takes_longer_is_given_back_and_done_by_another(
     with worker(installation, drain=60):
         until(lambda: state_of(client, task) == "succeeded")
     assert client.get(f"{SHOP}/items/c").status_code == 200
+
+
+def test_an_api_ends_though_a_plugin_does_not(installation: Installation, client: httpx.Client, held: Path) -> None:
+    port = free_port()
+    with installation.serving(API__PORT=port) as stopping:
+        found = client.post(f"http://127.0.0.1:{port}{SHOP}/search", json={"query": "a lamp"})
+        assert (found.status_code, held.with_name("begun").exists()) == (200, True)
+        stopping.send_signal(signal.SIGTERM)
+        assert stopping.wait(60) != 0

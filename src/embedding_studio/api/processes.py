@@ -33,7 +33,7 @@ _START_WITHIN = 60.0
 _SHORT_LIFE = 10.0
 _MOST_SHORT_LIVES = 10
 _PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-_SPARE = 5.0  # seconds beyond its own deadlines until a process is killed
+_SPARE = 15.0  # seconds beyond its own deadlines until a process is killed
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 

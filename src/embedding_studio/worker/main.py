@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ from dramatiq.worker import WorkerThread
 from embedding_studio.bootstrap import Container, open_container, require_migrated
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import continued, open_brokers
+from embedding_studio.infra.leaving import leave_within
 from embedding_studio.infra.metrics import metrics_served
 from embedding_studio.infra.tracing import open_tracing
 from embedding_studio.settings import Settings
@@ -64,7 +64,7 @@ def run_worker(settings: Settings, role: str) -> None:
         logger.info("worker %r is ready", role)
         stop.wait()
         _drain(workers, settings.tasks.drain)
-        _leave_within(_LEAVE_WITHIN)
+        leave_within(_LEAVE_WITHIN)
 
 
 def _stop_signal() -> threading.Event:
@@ -93,18 +93,6 @@ def _drain(workers: Sequence[dramatiq.Worker], seconds: float) -> None:
         logger.info("%d tasks are given back: they did not finish in %g s", busy, seconds)
     for worker in workers:  # the first interrupts the tasks of all
         worker.stop(timeout=_GIVE_BACK_WITHIN)
-
-
-def _leave_within(seconds: float) -> None:
-    """End the process in any case: it holds no task any more, but code of a plugin may hold it."""
-
-    def leave() -> None:
-        logger.warning("something does not end, and is left behind")
-        os._exit(os.EX_SOFTWARE)
-
-    timer = threading.Timer(seconds, leave)
-    timer.daemon = True
-    timer.start()
 
 
 def _busy(threads: Sequence[WorkerThread], seconds: float) -> int:
