@@ -109,7 +109,7 @@ def test_a_task_that_was_begun_is_finished_and_no_other_is_begun(
 
 
 def test_a_task_that_takes_longer_is_given_back_and_done_by_another(
-    installation: Installation, client: httpx.Client, held: Path
+    installation: Installation, client: httpx.Client, held: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     task = task_of(client, "c")
     with worker(installation, drain=0.2) as stopping:
@@ -117,6 +117,7 @@ def test_a_task_that_takes_longer_is_given_back_and_done_by_another(
         stopping.send_signal(signal.SIGTERM)
         until(lambda: state_of(client, task) == "pending")
         assert stopping.wait(60) != 0  # what the plugin does not end is left behind
+    assert " ERROR " not in capfd.readouterr().err
     held.unlink()
     with worker(installation, drain=60):
         until(lambda: state_of(client, task) == "succeeded")

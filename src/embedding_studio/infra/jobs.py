@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import CurrentMessage, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import CurrentMessage, Middleware, ShutdownNotifications
 from pydantic import BaseModel, Field, SecretStr
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -64,6 +64,15 @@ class Waiting:
     oldest: float
 
 
+class _Expected(Middleware):
+    """Lets actors say which exceptions are no errors, as Dramatiq's own retries would."""
+
+    @property
+    def actor_options(self) -> set[str]:
+        """What actors may say."""
+        return {"throws"}
+
+
 def open_client(settings: RedisSettings) -> redis.Redis:
     """A client that connects when it is first used.
 
@@ -85,11 +94,11 @@ def open_broker(settings: RedisSettings) -> RedisBroker:
 def open_brokers(settings: RedisSettings, queues: Iterable[str]) -> dict[str, RedisBroker]:
     """A broker for the worker of each queue: Dramatiq wants one worker to a broker.
 
-    They interrupt actors at their time limit; and all actors, of all queues, as soon as the first worker is stopped.
-    Retries are the tasks' own business.
+    They interrupt all actors, of all queues, as soon as the first worker is stopped. Retries and time limits are the
+    tasks' own business.
     """
     client = open_client(settings)
-    middleware = [TimeLimit(), ShutdownNotifications(notify_shutdown=True), CurrentMessage()]
+    middleware = [_Expected(), ShutdownNotifications(notify_shutdown=True), CurrentMessage()]
     return {queue: RedisBroker(client=client, middleware=middleware) for queue in queues}  # type: ignore[no-untyped-call]
 
 

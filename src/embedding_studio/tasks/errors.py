@@ -1,11 +1,12 @@
 """What can go wrong with tasks."""
 
-from embedding_studio.kernel.errors import ConflictError, NotFoundError
+from embedding_studio.kernel.errors import ConflictError, NotFoundError, UnavailableError
 
 __all__ = [
     "AbandonedError",
     "IdempotencyConflictError",
     "LeaseLostError",
+    "OverdueError",
     "TaskNotFoundError",
     "TaskStateError",
 ]
@@ -34,6 +35,13 @@ class AbandonedError(ConflictError):
 
     def __init__(self, attempts: int) -> None:
         super().__init__(f"{attempts} attempts were cut short, by a time limit or by the end of their worker")
+
+
+class OverdueError(UnavailableError):
+    """An attempt took longer than its kind of task may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the attempt took longer than {seconds:g} seconds")
 
 
 class LeaseLostError(ConflictError):

@@ -16,7 +16,7 @@ class Job:
         queue: The queue, and so the worker role, that handles it.
         bulk_queue: Where long tasks of this kind wait, so that short ones never wait behind them.
         max_attempts: How often it is tried when it fails for a reason that may pass.
-        time_limit: Seconds one attempt may take.
+        time_limit: Seconds one attempt may take; past it the attempt is cut short, and counts as one that failed.
     """
 
     kind: TaskKind

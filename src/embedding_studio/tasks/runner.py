@@ -14,7 +14,7 @@ from embedding_studio.kernel.errors import InvalidError, StudioError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks.domain import Outcome, Wish
-from embedding_studio.tasks.errors import AbandonedError, LeaseLostError
+from embedding_studio.tasks.errors import AbandonedError, LeaseLostError, OverdueError
 from embedding_studio.tasks.jobs import Job
 from embedding_studio.tasks.metrics import Ending, note_attempt
 from embedding_studio.tasks.models import Task
@@ -103,8 +103,10 @@ class TaskRunner:
         run = Run(task, self._tasks)
         work = asyncio.ensure_future(handler(run))
         heart = asyncio.create_task(self._beat(run, owner, work))
+        clock = asyncio.timeout(job.time_limit)
         try:
-            outcome = await work
+            async with clock:
+                outcome = await work
         except asyncio.CancelledError:
             if not heart.done():
                 await self._give_back(task.id, owner)
@@ -113,7 +115,7 @@ class TaskRunner:
         except LeaseLostError:
             return self._lost(run)
         except Exception as error:  # noqa: BLE001  # the edge: whatever a handler raises ends in the task's document
-            return await self._failed(job, task, owner, error)
+            return await self._failed(job, task, owner, OverdueError(job.time_limit) if clock.expired() else error)
         else:
             await self._tasks.finish(task.id, owner=owner, outcome=outcome, at=self._clock())
             return outcome.state

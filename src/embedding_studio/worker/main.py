@@ -13,11 +13,12 @@ from typing import Any
 
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
+from dramatiq.middleware import Shutdown
 from dramatiq.worker import WorkerThread
 
 from embedding_studio.bootstrap import Container, open_container, require_migrated
 from embedding_studio.infra.garbage import calm_collector
-from embedding_studio.infra.jobs import continued, open_brokers
+from embedding_studio.infra.jobs import Signal, continued, open_brokers
 from embedding_studio.infra.leaving import leave_within
 from embedding_studio.infra.metrics import metrics_served
 from embedding_studio.infra.tracing import open_tracing
@@ -130,21 +131,25 @@ def _services(settings: Settings, loop: EventLoopThread, role: str) -> Iterator[
 
 @dataclass(frozen=True, slots=True)
 class _Duty:
-    """What is done with the messages of one name in one queue; `time_limit` in seconds."""
+    """What is done with the messages of one name in one queue."""
 
     name: str
     queue: str
-    time_limit: float
     work: Callable[[str], Awaitable[None]]
 
 
 def _duties(container: Container, role: str) -> Iterator[_Duty]:
     for job, handler in ROLES[role](container).items():
         for queue in filter(None, (job.queue, job.bulk_queue)):
-            yield _Duty(job.kind, queue, job.time_limit, partial(container.runner.run, job, handler))
+            yield _Duty(job.kind, queue, partial(container.runner.run, job, handler))
     if role in SIGNALS:
         for signal_, answer in SIGNALS[role](container).items():
-            yield _Duty(signal_.name, signal_.queue, signal_.time_limit, answer)
+            yield _Duty(signal_.name, signal_.queue, partial(_answer, signal_, answer))
+
+
+async def _answer(signal_: Signal, answer: Callable[[str], Awaitable[None]], about: str) -> None:
+    async with asyncio.timeout(signal_.time_limit):
+        await answer(about)
 
 
 def _workers(settings: Settings, container: Container, role: str) -> list[dramatiq.Worker]:
@@ -156,7 +161,7 @@ def _workers(settings: Settings, container: Container, role: str) -> list[dramat
             actor_name=duty.name,
             queue_name=duty.queue,
             broker=brokers[duty.queue],
-            time_limit=int(duty.time_limit * 1000),
+            throws=(Shutdown,),
         )
         declare(_actor(duty.work))
     return [dramatiq.Worker(broker, worker_threads=_THREADS, worker_timeout=_POLL) for broker in brokers.values()]

@@ -1,6 +1,7 @@
 """A task is worked on by one live worker at a time, and whatever happens is written into its document."""
 
 import asyncio
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -186,6 +187,17 @@ async def test_what_will_not_pass_fails_at_once(tasks: Tasks, error: Exception, 
     task = await tasks.get(task_id)
     assert (task.state, task.attempts, task.error) == ("failed", 1, problem)
     assert task.finished_at == tasks.at
+
+
+async def test_an_attempt_that_takes_too_long_is_cut_short_and_fails_at_last(tasks: Tasks) -> None:
+    hasty, task_id, worker = replace(JOB, time_limit=0.05), await tasks.submit(), Worker()
+    for attempt in range(1, JOB.max_attempts + 1):
+        await tasks.runner.run(hasty, worker, task_id)
+        task = await tasks.get(task_id)
+        assert (len(worker.runs), task.state) == (attempt, "pending" if attempt < JOB.max_attempts else "failed")
+        tasks.pass_time(60)
+    assert task.error
+    assert task.error["detail"] == "the attempt took longer than 0.05 seconds"
 
 
 async def test_a_worker_that_is_stopped_gives_its_task_back(tasks: Tasks) -> None:
