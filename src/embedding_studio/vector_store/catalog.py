@@ -17,7 +17,7 @@ from embedding_studio.vector_store.errors import (
     CollectionNotFoundError,
     DeploymentMovedError,
 )
-from embedding_studio.vector_store.options import CollectionOptions
+from embedding_studio.vector_store.options import CollectionOptions, stored_options
 from embedding_studio.vector_store.tables import create_items_table, create_parts_table, drop_parts_table, items_table
 
 __all__ = ["Catalog"]
@@ -72,7 +72,7 @@ class Catalog:
                     name,
                     plugin,
                     metric,
-                    msgspec.to_builtins(options),
+                    stored_options(options),
                 )
             except asyncpg.UniqueViolationError:
                 raise CollectionExistsError(name) from None
@@ -92,7 +92,14 @@ class Catalog:
                 BASE_MODEL_VERSION,
             )
             await create_items_table(connection, collection_id)
-            await create_parts_table(connection, collection_id, 1, dimensions=dimensions, language=language)
+            await create_parts_table(
+                connection,
+                collection_id,
+                1,
+                dimensions=dimensions,
+                language=language,
+                partitions=options.index.partitions,
+            )
             return await self._get(connection, name)
 
     async def note_encoders(self, encoders: Mapping[str, EncoderSource]) -> None:

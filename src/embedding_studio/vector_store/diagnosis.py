@@ -1,6 +1,6 @@
 """What the tables and indexes of a collection are like on disk, and what they lack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -12,7 +12,7 @@ from embedding_studio.vector_store.indexes import planned_indexes
 from embedding_studio.vector_store.merging import is_fragmented
 from embedding_studio.vector_store.options import Storage
 from embedding_studio.vector_store.recall import Recall, recalls
-from embedding_studio.vector_store.tables import items_table, parts_table, terms_table
+from embedding_studio.vector_store.tables import items_table, part_leaves, parts_table, terms_table
 
 __all__ = ["Diagnosis", "IndexState", "TableState", "diagnose", "hnsw_bytes"]
 
@@ -31,11 +31,14 @@ _VECTOR_HEADER = 8
 _BITS_PER_NUMBER: Mapping[Storage, int] = {"halfvec": 16, "vector": 32, "binary": 1}
 
 _TABLE = """
-    SELECT s.relname AS name, s.n_dead_tup AS dead, s.n_mod_since_analyze AS changed, pg_table_size(s.relid) AS bytes,
-        greatest(s.last_vacuum, s.last_autovacuum) AS vacuumed_at,
-        greatest(s.last_analyze, s.last_autoanalyze) AS analyzed_at,
-        EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = s.schemaname AND p.tablename = s.relname) AS has_statistics
-    FROM pg_stat_user_tables s WHERE s.relid = to_regclass($1)
+    SELECT sum(s.n_dead_tup)::bigint AS dead, sum(s.n_mod_since_analyze)::bigint AS changed,
+        sum(pg_table_size(s.relid))::bigint AS bytes, sum(pg_relation_size(s.relid))::bigint AS main,
+        min(greatest(s.last_vacuum, s.last_autovacuum)) AS vacuumed_at,
+        min(greatest(s.last_analyze, s.last_autoanalyze)) AS analyzed_at,
+        bool_and(EXISTS (
+            SELECT FROM pg_stats p WHERE p.schemaname = s.schemaname AND p.tablename = s.relname
+        )) AS has_statistics
+    FROM pg_stat_user_tables s WHERE s.relid = ANY(SELECT to_regclass(name) FROM unnest($1::text[]) name)
 """
 _INDEXES = """
     SELECT c.relname AS name, t.relname AS table, a.amname AS kind, pg_relation_size(c.oid) AS bytes,
@@ -48,7 +51,7 @@ _INDEXES = """
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table as PostgreSQL has counted it since it last lost its counters, as in a crash.
+    """A table, with all of its partitions, as PostgreSQL has counted it since it last lost its counters, as in a crash.
 
     Attributes:
         rows: Counted now.
@@ -58,7 +61,7 @@ class TableState:
         needed: Bytes that the rows would fill, about: their mean size, over a sample of the pages, times their number.
             Rows do not straddle pages, so that up to a fifth more is no bloat.
         has_statistics: Whether the planner knows anything of the values.
-        vacuumed_at: By hand, by `optimize` or by itself.
+        vacuumed_at: By hand, by `optimize` or by itself; of partitions, the one longest ago.
         analyzed_at: Likewise.
     """
 
@@ -78,7 +81,7 @@ class IndexState:
     """An index as it is.
 
     Attributes:
-        table: Whose.
+        table: Whose; a partition, where there are any.
         kind: Its access method, such as `hnsw`.
         bytes: On disk.
         is_valid: Whether searches may use it; one that a dead process left half-built is not.
@@ -138,10 +141,12 @@ async def diagnose(
         index_from: Parts from which on there should be indexes.
     """
     version = collection.index_version
+    leaves = part_leaves(collection.id, version, collection.partitions)
     names = items_table(collection.id), parts_table(collection.id, version), terms_table(collection.id, version)
-    items, parts, terms = [await _table(connection, name) for name in names]
+    lying_in = [names[0]], leaves, [names[2]]
+    items, parts, terms = [await _table(connection, *one) for one in zip(names, lying_in, strict=True)]
     planned = [one.name for one in planned_indexes(collection, version, fields)]
-    indexes = await _indexes(connection, collection, names, planned, parts.rows)
+    indexes = await _indexes(connection, collection, [names[0], *leaves, names[2]], planned, parts.rows)
     present = {one.name for one in indexes}
     return Diagnosis(
         collection=collection,
@@ -175,20 +180,20 @@ def _aligned(size: float) -> int:
     return ceil(size / 8) * 8
 
 
-async def _table(connection: Connection, table: str) -> TableState:
-    (row,) = await connection.fetch(_TABLE, table)
+async def _table(connection: Connection, table: str, leaves: Sequence[str]) -> TableState:
+    (row,) = await connection.fetch(_TABLE, leaves)
+    state = dict(row)
     rows: int = await connection.fetchval(f"SELECT count(*) FROM {table}", timeout=_TIMEOUT_S)
-    needed = ceil(rows * await _row_size(connection, table) / _PAGE_ROOM) * _PAGE
-    return TableState(**row, rows=rows, needed=needed)
+    needed = ceil(rows * await _row_size(connection, table, state.pop("main") // _PAGE) / _PAGE_ROOM) * _PAGE
+    return TableState(name=table.strip('"'), **state, rows=rows, needed=needed)
 
 
-async def _row_size(connection: Connection, table: str) -> float:
+async def _row_size(connection: Connection, table: str, pages: int) -> float:
     """Mean bytes of a row as it is stored, compressed and out of line included."""
     columns = await connection.fetch(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped", table
     )
     sizes = " + ".join(f"coalesce(pg_column_size({quote(row['attname'])}), 0)" for row in columns)
-    pages: int = await connection.fetchval("SELECT pg_relation_size(to_regclass($1)) / $2::int", table, _PAGE)
     share = min(100.0, 100 * _SAMPLED_PAGES / max(1, pages))
     size: float | None = await connection.fetchval(
         f"SELECT avg({sizes} + {_ROW_OVERHEAD:d})::float8 FROM {table} TABLESAMPLE SYSTEM ($1)",
@@ -199,14 +204,16 @@ async def _row_size(connection: Connection, table: str) -> float:
 
 
 async def _indexes(
-    connection: Connection, collection: Collection, tables: tuple[str, ...], planned: list[str], parts: int
+    connection: Connection, collection: Collection, tables: Sequence[str], planned: list[str], parts: int
 ) -> tuple[IndexState, ...]:
-    rows = await connection.fetch(_INDEXES, list(tables))
+    rows = await connection.fetch(_INDEXES, tables)
+    graphs = planned[: collection.partitions]
+    needed = hnsw_bytes(collection, ceil(parts / len(graphs)))
     return tuple(
         IndexState(
             **row,
             is_planned=row["name"] in planned,
-            needed=hnsw_bytes(collection, parts) if row["name"] == planned[0] else None,
+            needed=needed if row["name"] in graphs else None,
         )
         for row in rows
     )

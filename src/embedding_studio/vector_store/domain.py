@@ -72,8 +72,13 @@ class Collection:
         return self.options.language or "english"
 
     @property
+    def partitions(self) -> int:
+        """Tables that the parts of each of its index versions are spread over."""
+        return self.options.index.partitions
+
+    @property
     def ef_search(self) -> int:
-        """Candidates that an approximate search looks at, at least: as asked for, or as far as the meter raised it."""
+        """Candidates that a search looks at in each graph, at least: as asked for, or as far as the meter raised it."""
         return max(self.options.index.ef_search, self.raised_ef_search or 0)
 
 

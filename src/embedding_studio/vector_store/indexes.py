@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 
 from embedding_studio.infra.postgres import Connection, Pool, quote
 from embedding_studio.sdk import FieldKind
@@ -10,7 +11,7 @@ from embedding_studio.vector_store.distances import hnsw_expression
 from embedding_studio.vector_store.domain import Collection
 from embedding_studio.vector_store.payload_indexes import definitions
 from embedding_studio.vector_store.settings import VectorStoreSettings
-from embedding_studio.vector_store.tables import items_table, parts_table, terms_table
+from embedding_studio.vector_store.tables import estimated_rows, items_table, part_leaves, parts_table, terms_table
 
 __all__ = ["Indexes", "PlannedIndex", "planned_indexes"]
 
@@ -44,23 +45,26 @@ class Indexes:
         """Build what is missing; returns the names of what was built.
 
         Below `index_from` parts nothing is built: comparing them all is fast enough. An index that a dead process left
-        half-built is built anew. While another process builds, nothing is done.
+        half-built is built anew. While another process builds, nothing is done. Partitions get theirs one after the
+        other.
         """
         table = parts_table(collection.id, version)
+        leaves = part_leaves(collection.id, version, collection.partitions)
         async with self._pool.acquire() as connection:
-            parts = await _count(connection, table)
+            parts = await _count(connection, collection, version)
             if parts < self._settings.index_from or not await connection.fetchval(_TRY_LOCK, table):
                 return []
             try:
-                await self._prepare(connection, collection, parts)
+                await self._prepare(connection, collection, ceil(parts / len(leaves)))
                 planned = planned_indexes(collection, version, fields)
                 missing = [index for index in planned if not await _is_valid(connection, index.name)]
                 for index in missing:
                     await self._create(connection, index)
-                if any(index.table == table for index in missing):
+                changed = {table if index.table in leaves else index.table for index in missing}
+                if table in changed:
                     await calibrate(connection, replace(collection, index_version=version))
-                for built_on in sorted({index.table for index in missing}):
-                    await connection.execute(f"ANALYZE {built_on}", timeout=self._settings.build_timeout)
+                for one in sorted(changed):
+                    await connection.execute(f"ANALYZE {one}", timeout=self._settings.build_timeout)
                 return [index.name for index in missing]
             finally:
                 await connection.execute("RESET maintenance_work_mem; RESET max_parallel_maintenance_workers")
@@ -71,7 +75,7 @@ class Indexes:
         async with self._pool.acquire() as connection:
             for index in planned_indexes(collection, version, fields):
                 if not await _is_valid(connection, index.name):
-                    return await _count(connection, parts_table(collection.id, version)) >= self._settings.index_from
+                    return await _count(connection, collection, version) >= self._settings.index_from
         return False
 
     async def vacuum(self, collection: Collection, version: int) -> None:
@@ -102,21 +106,20 @@ class Indexes:
 
 
 def planned_indexes(collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> Iterator[PlannedIndex]:
-    """What an index version with parts enough is searched through, the HNSW graph first."""
-    parts, items = parts_table(collection.id, version), items_table(collection.id)
-    yield PlannedIndex(f"{parts.strip(chr(34))}_{collection.options.index.storage}", parts, hnsw_expression(collection))
+    """What an index version with parts enough is searched through, the HNSW graph first, of each partition one."""
+    items, graph = items_table(collection.id), hnsw_expression(collection)
+    for leaf in part_leaves(collection.id, version, collection.partitions):
+        yield PlannedIndex(f"{leaf.strip(chr(34))}_{collection.options.index.storage}", leaf, graph)
     for name, definition in definitions(items, fields, collection.language).items():
         yield PlannedIndex(name, items, definition)
 
 
-async def _count(connection: Connection, table: str) -> int:
-    """About how many rows there are, as of the last ANALYZE; counted where that says few, or nothing."""
-    estimate: int = await connection.fetchval(
-        "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)", table
-    )
+async def _count(connection: Connection, collection: Collection, version: int) -> int:
+    """About how many parts there are, as of the last ANALYZE; counted where that says few, or nothing."""
+    estimate = await estimated_rows(connection, part_leaves(collection.id, version, collection.partitions))
     if estimate > _COUNTED:
         return estimate
-    count: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
+    count: int = await connection.fetchval(f"SELECT count(*) FROM {parts_table(collection.id, version)}")
     return count
 
 

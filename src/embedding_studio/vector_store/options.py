@@ -8,7 +8,7 @@ import msgspec
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import Fusion, Mode, ReciprocalRank, WeightedMinMax
 
-__all__ = ["CollectionOptions", "FusionOptions", "IndexOptions", "Storage", "parse_options"]
+__all__ = ["CollectionOptions", "FusionOptions", "IndexOptions", "Storage", "parse_options", "stored_options"]
 
 Storage = Literal["halfvec", "vector", "binary"]
 """How the approximate index keeps vectors; the parts themselves are float32, and distances of results are theirs."""
@@ -22,12 +22,15 @@ class IndexOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         m: Links of a vector in each layer.
         ef_construction: Candidates that building looks at; at least 2 m.
         ef_search: Candidates that a search looks at, where it asks for fewer results; the recall meter may raise it.
+        partitions: Tables that the parts are spread over, by hash of their item; each has a graph of its own, that
+            every search looks at. Settled when the collection is made.
     """
 
     storage: Storage = "halfvec"
     m: Annotated[int, msgspec.Meta(ge=2, le=100)] = 16
     ef_construction: Annotated[int, msgspec.Meta(ge=4, le=1000)] = 64
     ef_search: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 100
+    partitions: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
 
 class FusionOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,3 +80,11 @@ def parse_options(given: dict[str, Any]) -> CollectionOptions:
     if options.index.ef_construction < 2 * options.index.m:
         raise InvalidError.at("options.index.ef_construction", "must be at least 2 m")
     return options
+
+
+def stored_options(options: CollectionOptions) -> dict[str, Any]:
+    """Options as the catalog keeps them: one partition goes unsaid, so that the release before reads them too."""
+    stored: dict[str, Any] = msgspec.to_builtins(options)
+    if "index" in stored and options.index.partitions == 1:
+        del stored["index"]["partitions"]
+    return stored

@@ -10,7 +10,14 @@ from embedding_studio.sdk import EncoderSource
 from embedding_studio.vector_store.domain import Collection, IndexVersion
 from embedding_studio.vector_store.errors import CollectionNotFoundError, ReindexRunsError
 from embedding_studio.vector_store.recall import Recall, recalls
-from embedding_studio.vector_store.tables import create_parts_table, drop_parts_table, items_table, parts_table
+from embedding_studio.vector_store.tables import (
+    create_parts_table,
+    drop_parts_table,
+    estimated_rows,
+    items_table,
+    part_leaves,
+    parts_table,
+)
 
 __all__ = ["IndexVersions", "is_served"]
 
@@ -19,7 +26,6 @@ _LIVE = "(state IN ('building', 'active') OR (state = 'retired' AND dropped_at I
 _HELD = "EXISTS (SELECT FROM index_holds h WHERE (h.collection_id, h.version) = (v.collection_id, v.version))"
 _DUE = f"dropped_at IS NULL AND (state = 'failed' OR (state = 'retired' AND retire_at <= now() AND NOT {_HELD}))"
 _COUNTED = 100_000
-_BOTH = 2
 _DROP_TIMEOUT = "SET LOCAL lock_timeout = '200ms'"
 
 
@@ -78,7 +84,12 @@ class IndexVersions:
                 return _version(known)
             row = await self._insert(connection, collection, task_id, model_version, encoder, dimensions)
             await create_parts_table(
-                connection, collection.id, row["version"], dimensions=dimensions, language=collection.language
+                connection,
+                collection.id,
+                row["version"],
+                dimensions=dimensions,
+                language=collection.language,
+                partitions=collection.partitions,
             )
             return _version(row)
 
@@ -126,13 +137,10 @@ class IndexVersions:
 
     async def about(self, collection: Collection, version: int) -> tuple[int, int]:
         """How many items and parts the version holds: as of the last ANALYZE where that says many, else counted."""
-        rows = await self._pool.fetch(
-            "SELECT reltuples::bigint FROM unnest($1::text[]) WITH ORDINALITY t (name, n)"
-            " JOIN pg_class c ON c.oid = to_regclass(t.name) ORDER BY n",
-            [items_table(collection.id), parts_table(collection.id, version)],
-        )
-        items, parts = (row["reltuples"] for row in rows) if len(rows) == _BOTH else (0, 0)
-        return (items, parts) if parts > _COUNTED else await self.count(collection, version)
+        parts = await estimated_rows(self._pool, part_leaves(collection.id, version, collection.partitions))
+        if parts <= _COUNTED:
+            return await self.count(collection, version)
+        return await estimated_rows(self._pool, [items_table(collection.id)]), parts
 
     async def recalls(self, collection: Collection) -> list[Recall]:
         """What was measured of the active version's recall."""
@@ -142,8 +150,8 @@ class IndexVersions:
     async def size(self, collection: Collection, version: int) -> int:
         """Bytes of the version on disk, its indexes included."""
         size: int = await self._pool.fetchval(
-            "SELECT pg_total_relation_size(to_regclass($1))",
-            parts_table(collection.id, version),
+            "SELECT sum(pg_total_relation_size(to_regclass(name)))::bigint FROM unnest($1::text[]) name",
+            part_leaves(collection.id, version, collection.partitions),
         )
         return size
 
