@@ -18,7 +18,9 @@ _TAIL = 2_000
 _DROPPED = {"r": "TABLE", "p": "TABLE", "S": "SEQUENCE", "v": "VIEW", "m": "MATERIALIZED VIEW"}
 _OURS = """
     FROM {catalog} o JOIN pg_namespace n ON n.oid = o.{prefix}namespace AND n.nspname = 'public'
-    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.deptype IN ('e', 'i'))
+    WHERE NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.deptype IN ('e', 'i') AND d.refobjid <> o.oid
+    )
 """
 _RELATIONS = "SELECT o.oid::regclass::text AS name, o.relkind::text AS kind" + _OURS.format(
     catalog="pg_class", prefix="rel"

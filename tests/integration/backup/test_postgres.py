@@ -1,6 +1,7 @@
 """The database goes out and comes back with its functions, its triggers and what they keep."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +20,8 @@ from embedding_studio.infra.migrations import migrate
 from embedding_studio.infra.postgres import APPLICATION, PostgresSettings, open_pool
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.kernel.ids import new_id
+from embedding_studio.vector_store import Catalog, CollectionOptions, Indexes, VectorStoreSettings
+from embedding_studio.vector_store.options import IndexOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +70,34 @@ async def test_all_comes_back_and_works_on(database: PostgresSettings, tmp_path:
     )
     assert ("bed", 1) in [tuple(row) for row in await connection.fetch(WORDS)]
     await connection.close()
+
+
+async def test_partitions_come_back_and_are_kept_in_step(database: PostgresSettings, tmp_path: Path) -> None:
+    options = CollectionOptions(2, index=IndexOptions(partitions=3))
+    async with open_pool(database) as pool:
+        catalog = Catalog(pool, grace=timedelta(0))
+        shop = await catalog.create(name="shop", plugin="vectors", metric="cosine", dimensions=2, options=options)
+        await pool.execute(
+            "INSERT INTO items_1 (id, payload, seq) SELECT 'i' || n, '{}', n FROM generate_series(1, 9) n"
+        )
+        fill = "INSERT INTO parts_1_1 (item_id, part_no, text, embedding) SELECT id, {}, 'sofa', '[1,2]' FROM items_1"
+        await pool.execute(fill.format(0))
+        assert len(await Indexes(pool, VectorStoreSettings(index_from=1)).build(shop, 1, {})) == 4
+        before = await pool.fetch("SELECT indexdef FROM pg_indexes WHERE tablename ~ '^parts_' ORDER BY indexname")
+        server = await dump_database(database, tmp_path / "dump")
+        async with pool.acquire() as connection:
+            await clear_database(connection)
+            assert await is_database_empty(connection)
+            await restore_database(database, tmp_path / "dump", made_by=server)
+            await connection.reload_schema_state()
+        after = await pool.fetch("SELECT indexdef FROM pg_indexes WHERE tablename ~ '^parts_' ORDER BY indexname")
+        assert after == before
+        assert not await Indexes(pool, VectorStoreSettings(index_from=1)).build(shop, 1, {})
+        await pool.execute(fill.format(1))
+        assert ("sofa", 18) in [tuple(row) for row in await pool.fetch(WORDS)]
+        assert await pool.fetchval("SELECT count(DISTINCT key) FROM parts_1_1") == 18
+        await pool.execute("DELETE FROM items_1 WHERE id <> 'i1'")
+        assert ("sofa", 2) in [tuple(row) for row in await pool.fetch(WORDS)]
 
 
 async def test_an_older_server_is_refused(database: PostgresSettings, tmp_path: Path) -> None:

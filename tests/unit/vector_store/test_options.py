@@ -5,7 +5,13 @@ import pytest
 
 from embedding_studio.kernel.errors import InvalidError
 from embedding_studio.sdk import ReciprocalRank, WeightedMinMax
-from embedding_studio.vector_store.options import CollectionOptions, FusionOptions, IndexOptions, parse_options
+from embedding_studio.vector_store.options import (
+    CollectionOptions,
+    FusionOptions,
+    IndexOptions,
+    parse_options,
+    stored_options,
+)
 
 
 def test_options_come_back_as_they_were() -> None:
@@ -13,11 +19,21 @@ def test_options_come_back_as_they_were() -> None:
         "dimensions": 3,
         "language": "german",
         "fusion": {"kind": "reciprocal_rank", "k": 10},
-        "index": {"storage": "binary", "m": 32, "ef_construction": 128, "ef_search": 200},
+        "index": {"storage": "binary", "m": 32, "ef_construction": 128, "ef_search": 200, "partitions": 8},
     }
     options = parse_options(given)
-    assert msgspec.convert(msgspec.to_builtins(options), CollectionOptions) == options
-    assert options.index == IndexOptions("binary", 32, 128, 200)
+    assert msgspec.convert(stored_options(options), CollectionOptions) == options
+    assert options.index == IndexOptions("binary", 32, 128, 200, 8)
+
+
+def test_one_partition_goes_unsaid() -> None:
+    assert stored_options(parse_options({"index": {"m": 8}}))["index"].keys() == {
+        "storage",
+        "m",
+        "ef_construction",
+        "ef_search",
+    }
+    assert stored_options(parse_options({})) == {}
 
 
 def test_a_fusion_is_that_of_a_plugin() -> None:
@@ -32,6 +48,8 @@ def test_a_fusion_is_that_of_a_plugin() -> None:
         ({"index": {"lists": 1}}, "options.index.lists"),
         ({"index": {"m": 1}}, "options.index.m"),
         ({"index": {"m": 40}}, "options.index.ef_construction"),
+        ({"index": {"partitions": 0}}, "options.index.partitions"),
+        ({"index": {"partitions": 65}}, "options.index.partitions"),
         ({"index": {"storage": "float64"}}, "options.index.storage"),
         ({"language": "English"}, "options.language"),
         ({"fusion": {}}, "options.fusion"),
