@@ -56,18 +56,18 @@ async def create_parts_table(
     along, in every version. `key` is what the terms call a part; it is never given twice. A partitioned table cannot
     have it unique by an index, nor, before PostgreSQL 17, by identity.
     """
-    leaves = part_leaves(collection_id, index_version, partitions)
+    table = parts_table(collection_id, index_version)
     key, kind = "bigint GENERATED ALWAYS AS IDENTITY, UNIQUE (key) INCLUDE (item_id, part_no)", ""
     if partitions > 1:
         key, kind = "bigserial", " PARTITION BY HASH (item_id)"
     await connection.execute(
-        f'CREATE TABLE {parts_table(collection_id, index_version)} (item_id text COLLATE "C" NOT NULL'
+        f'CREATE TABLE {table} (item_id text COLLATE "C" NOT NULL'
         f" REFERENCES {items_table(collection_id)} ON DELETE CASCADE, part_no int NOT NULL, text text,"
         f" content_hash text, embedding vector({dimensions:d}) NOT NULL,"
         f" key {key}, PRIMARY KEY (item_id, part_no)){kind}",
     )
     if partitions > 1:
-        await _partition(connection, parts_table(collection_id, index_version), leaves)
+        await _partition(connection, table, part_leaves(collection_id, index_version, partitions))
     await connection.execute("SELECT create_terms($1, $2, $3)", collection_id, index_version, language)
 
 
