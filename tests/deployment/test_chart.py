@@ -166,6 +166,30 @@ def test_settings_are_those_that_there_are(run: Run, monkeypatch: pytest.MonkeyP
     assert load_settings().inference.triton.url == "studio-triton:8001"
 
 
+@pytest.mark.parametrize("source", ["arguments", "file"])
+def test_settings_arrive_as_they_were_written(run: Run, source: str) -> None:
+    said = {"OBJECTS__SECURE": "false", "CLICKSTREAM__KEPT": "0", "API__MAX_BODY": "32000000", "LOG__LEVEL": "debug"}
+    if source == "file":
+        lines = "".join(f"  EMBEDDING_STUDIO_{name}: {value}\n" for name, value in said.items())
+        done = run("helm", "template", "studio", CHART, *_set(NEEDED), "--values", "-", source=f"settings:\n{lines}")
+    else:
+        chosen = _set({**NEEDED, **{f"settings.EMBEDDING_STUDIO_{name}": value for name, value in said.items()}})
+        done = run("helm", "template", "studio", CHART, *chosen)
+    found = of_kind([one for one in yaml.safe_load_all(done.stdout) if one], "ConfigMap")["studio"]["data"]
+    assert {name: found.get(f"EMBEDDING_STUDIO_{name}") for name in said} == said
+
+
+def test_a_rollback_brings_its_settings_back(run: Run) -> None:
+    manifests = rendered(run, NEEDED)
+    for kind in ("ConfigMap", "ServiceAccount"):
+        hooks = of_kind(manifests, kind)["studio"]["metadata"]["annotations"]["helm.sh/hook"]
+        assert hooks == "pre-install,pre-upgrade,pre-rollback"
+
+
+def _set(values: dict[str, str]) -> list[str]:
+    return [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
+
+
 def test_several_tritons_share_their_models_and_a_name(run: Run) -> None:
     manifests = rendered(run, ALL)
     pod = pods(manifests)["inference"]
