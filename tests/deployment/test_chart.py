@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from deployment.conftest import ROOT, Run
+from embedding_studio.doctor.work import ROLE_OF
 from embedding_studio.settings import load_settings
 from embedding_studio.worker import ROLES
 
@@ -134,10 +135,13 @@ def test_workers_grow_with_the_queues_that_they_work_on(run: Run) -> None:
     scaled = of_kind(rendered(run, ALL), "ScaledObject")
     assert set(scaled) == {"upsert", "improve", "finetune"}
     queries = {name: one["spec"]["triggers"][0]["metadata"]["query"] for name, one in scaled.items()}
-    assert (
-        queries["upsert"] == 'sum(max by (queue) (embedding_studio_queue_depth{queue=~"upsert|upsert_bulk|reindex"}))'
+    assert queries["finetune"] == (
+        'sum(max by (queue) (embedding_studio_queue_depth{queue=~"finetune"}))'
+        ' + (sum(max by (kind) (embedding_studio_tasks{kind=~"fine_tune", state="running"})) or vector(0))'
     )
-    asked = {queue for query in queries.values() for queue in re.findall(r'"(.*)"', query)[0].split("|")}
+    kinds = {role: set(re.findall(r'kind=~"([^"]*)"', query)[0].split("|")) for role, query in queries.items()}
+    assert kinds == {role: {kind for kind, of in ROLE_OF.items() if of == role} for role in scaled}
+    asked = {queue for query in queries.values() for queue in re.findall(r'queue=~"([^"]*)"', query)[0].split("|")}
     source = "\n".join(path.read_text() for path in (ROOT / "src/embedding_studio").glob("*/jobs.py"))
     known = set(re.findall(r'queue="(\w+)"|_(?:SHORT|BULK)\b.*= "(\w+)", "(\w+)"', source))
     named = {queue for queues in known for queue in queues if queue}
