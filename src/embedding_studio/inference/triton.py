@@ -146,9 +146,10 @@ class TritonModels:
         changed = await self._folders.write(key)
         servers = await self._tritons.servers()
         tries = (self._have_ready(address, one, key, again=changed) for address, one in servers.items())
-        for outcome in await asyncio.gather(*tries, return_exceptions=True):
-            if isinstance(outcome, InvalidError):
-                await self.retire({key})
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        if all(isinstance(outcome, InvalidError) for outcome in outcomes):
+            await self.retire({key})
+        for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
 
@@ -169,12 +170,16 @@ class TritonModels:
         return await self._folders.keys()
 
     async def _have_ready(self, address: str, server: TritonClient, key: str, *, again: bool) -> None:
-        """Have a server load a model that it lacks, or `again` in any case."""
+        """Have a server load a model that it lacks, or `again` in any case; one whose canaries differ is unloaded."""
         if again or not await server.is_ready(key):
             self._checked.discard((address, key))
             await server.load(key)
         if (address, key) not in self._checked:
-            await self._check(server, key)
+            try:
+                await self._check(server, key)
+            except InvalidError:
+                await server.unload(key)
+                raise
             self._checked.add((address, key))
 
     async def _check(self, server: TritonClient, key: str) -> None:

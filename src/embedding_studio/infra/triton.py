@@ -15,7 +15,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from embedding_studio.infra.tracing import carried, span
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 
-__all__ = ["TritonAbsentError", "TritonClient"]
+__all__ = ["TritonAbsentError", "TritonClient", "TritonSilentError"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,10 @@ _RECONNECTING: tuple[tuple[str, int | str], ...] = (
 
 class TritonAbsentError(UnavailableError):
     """A Triton, or the model in it, is not there; another one may be."""
+
+
+class TritonSilentError(UnavailableError):
+    """A Triton let the time for its answer pass."""
 
 
 class TritonClient:
@@ -83,7 +87,8 @@ class TritonClient:
 
         Raises:
             TritonAbsentError: Triton, or the model in it, is not there.
-            UnavailableError: Its queue is full, or its answer came too late.
+            TritonSilentError: Its answer came too late.
+            UnavailableError: Its queue is full.
             InvalidError: Triton does not take these inputs.
         """
         tensors = [_tensor(name, array) for name, array in inputs.items()]
@@ -184,7 +189,7 @@ def _as_ours(error: InferenceServerException) -> UnavailableError | InvalidError
         case "StatusCode.INVALID_ARGUMENT":
             return InvalidError(message)
         case "StatusCode.DEADLINE_EXCEEDED":
-            return UnavailableError("Triton did not answer in time", retry_after=_RETRY_AFTER)
+            return TritonSilentError("Triton did not answer in time", retry_after=_RETRY_AFTER)
         case "StatusCode.NOT_FOUND":
             return TritonAbsentError("the model is not loaded in Triton yet", retry_after=_RETRY_AFTER)
         case "StatusCode.UNAVAILABLE" if _FULL in message:

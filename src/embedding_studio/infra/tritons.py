@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding_studio.infra.triton import TritonAbsentError, TritonClient
+from embedding_studio.infra.triton import TritonAbsentError, TritonClient, TritonSilentError
 from embedding_studio.kernel.errors import UnavailableError
 
 __all__ = ["Tritons", "open_tritons"]
 
 _LOOK_EVERY = 5.0  # seconds
 _RETRY_AFTER = 2
+_DOUBT_FOR = 1.0  # seconds, and until it answers
 
 
 class Tritons:
-    """Servers that have the same models, asked in turn; names are looked up again and again, as servers come and go."""
+    """Servers that have the same models, asked in turn; names are looked up again and again, as servers come and go.
+
+    One that let the time for an answer pass is asked last until it answers again.
+    """
 
     def __init__(self, addresses: str, connect: Callable[[str, str], TritonClient], *, patience: float) -> None:
         """Know servers by addresses that are not looked up yet.
@@ -40,6 +44,7 @@ class Tritons:
         self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._parting: set[asyncio.Task[None]] = set()
+        self._doubted: dict[TritonClient, asyncio.Task[None]] = {}
 
     async def servers(self) -> Mapping[str, TritonClient]:
         """Every server that there is now, by its host:port.
@@ -57,28 +62,32 @@ class Tritons:
         """Run a model as `TritonClient.infer` does; where a server is not there or lacks it, once more on the next."""
         first, *others = await self._in_turn()
         try:
-            return await first.infer(model, inputs, output, priority=priority)
+            return await self._infer(first, model, inputs, output, priority=priority)
         except TritonAbsentError:
             if not others:
                 raise
-        return await others[0].infer(model, inputs, output, priority=priority)
+        return await self._infer(others[0], model, inputs, output, priority=priority)
 
     async def is_live(self) -> None:
-        """Return if a server answers.
+        """Return as soon as a server answers, however long others do not.
 
         Raises:
             UnavailableError: None does.
         """
         servers = (await self.servers()).values()
-        answers = await asyncio.gather(*(one.is_live() for one in servers), return_exceptions=True)
-        if all(isinstance(answer, BaseException) for answer in answers):
-            raise next(answer for answer in answers if isinstance(answer, BaseException))
+        asking = [asyncio.create_task(one.is_live()) for one in servers]
+        try:
+            await _any(asking)
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._looking is not None:
             self._looking.cancel()
-        for task in self._parting:
+        for task in (*self._parting, *self._doubted.values()):
             task.cancel()
         await asyncio.gather(*(one.close() for one in self._servers.values()))
 
@@ -91,7 +100,28 @@ class Tritons:
             self._looking = asyncio.create_task(self._look_again())
         servers = list(self._servers.values())
         self._turn = (self._turn + 1) % len(servers)
-        return servers[self._turn :] + servers[: self._turn]
+        return sorted(servers[self._turn :] + servers[: self._turn], key=self._doubted.__contains__)
+
+    async def _infer(
+        self, server: TritonClient, model: str, inputs: Mapping[str, NDArray[Any]], output: str, *, priority: int
+    ) -> NDArray[np.float32]:
+        try:
+            return await server.infer(model, inputs, output, priority=priority)
+        except TritonSilentError:
+            if server not in self._doubted and server in self._servers.values():
+                self._doubted[server] = asyncio.create_task(self._doubt(server))
+            raise
+
+    async def _doubt(self, server: TritonClient) -> None:
+        """Have a server asked last until it answers."""
+        try:
+            while True:
+                await asyncio.sleep(_DOUBT_FOR)
+                with suppress(UnavailableError):
+                    await server.is_live()
+                    return
+        finally:
+            self._doubted.pop(server, None)
 
     async def _look_again(self) -> None:
         with suppress(UnavailableError):  # those that are known are all there is to try
@@ -111,6 +141,9 @@ class Tritons:
         self._servers |= new
 
     def _part(self, server: TritonClient) -> None:
+        if server in self._doubted:
+            self._doubted[server].cancel()
+
         async def close_later() -> None:
             try:
                 await asyncio.sleep(self._patience)
@@ -141,6 +174,18 @@ async def open_tritons(
         yield tritons
     finally:
         await tritons.close()
+
+
+async def _any(asking: Sequence[asyncio.Task[None]]) -> None:
+    """Return when the first has succeeded; raise the last one's error if none does."""
+    for number, answer in enumerate(asyncio.as_completed(asking), 1):
+        try:
+            await answer
+        except UnavailableError:
+            if number == len(asking):
+                raise
+        else:
+            return
 
 
 def _place(address: str) -> tuple[str, int]:

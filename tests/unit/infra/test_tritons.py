@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedding_studio.infra.triton import TritonAbsentError, TritonClient
+from embedding_studio.infra.triton import TritonAbsentError, TritonClient, TritonSilentError
 from embedding_studio.infra.tritons import Tritons
 from embedding_studio.kernel.errors import UnavailableError
 
@@ -24,14 +24,19 @@ class Made(TritonClient):
         super().__init__([], answer_within=1, load_within=1)
         self.address, self.name = address, name
         self.is_there, self.closed = True, asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.asked = 0
 
     async def infer(self, *_: object, **__: object) -> NDArray[np.float32]:
+        if not self.answers.is_set():
+            raise TritonSilentError("Triton did not answer in time")
         await self.is_live()
         self.asked += 1
         return ANSWER
 
     async def is_live(self) -> None:
+        await self.answers.wait()
         if not self.is_there:
             raise TritonAbsentError("Triton does not answer")
 
@@ -124,3 +129,31 @@ async def test_without_any_address_the_answer_is_to_come_again(world: World) -> 
     tritons = Tritons("nowhere:1", world.connect, patience=0)
     with pytest.raises(UnavailableError, match="nowhere"):
         await ask(tritons)
+
+
+async def test_one_that_hangs_is_asked_last_until_it_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.infra.tritons._DOUBT_FOR", 0.0)
+    tritons = Tritons("10.0.0.1:1,10.0.0.2:1", world.connect, patience=0)
+    await tritons.servers()
+    world.servers["10.0.0.1:1"].answers.clear()
+    outcomes = await asyncio.gather(*(ask(tritons) for _ in range(2)), return_exceptions=True)
+    assert sum(isinstance(one, TritonSilentError) for one in outcomes) == 1
+    await ask(tritons, 10)
+    async with asyncio.timeout(10):
+        await tritons.is_live()
+    await tritons.close()
+
+
+async def test_one_that_answers_again_takes_its_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.infra.tritons._DOUBT_FOR", 0.0)
+    tritons = Tritons("10.0.0.1:1,10.0.0.2:1", world.connect, patience=0)
+    await tritons.servers()
+    late = world.servers["10.0.0.1:1"]
+    late.answers.clear()
+    await asyncio.gather(*(ask(tritons) for _ in range(2)), return_exceptions=True)
+    late.answers.set()
+    async with asyncio.timeout(10):
+        while not late.asked:
+            await ask(tritons)
+            await asyncio.sleep(0)
+    await tritons.close()
