@@ -14,6 +14,7 @@ __all__ = ["clear_database", "dump_database", "is_database_empty", "others_at_wo
 _JOBS = min(4, os.cpu_count() or 1)
 _BUILD_MEMORY = "512MB"
 _TAIL = 2_000
+_PASSWORD = "password="  # noqa: S105  # the option's name
 
 _DROPPED = {"r": "TABLE", "p": "TABLE", "S": "SEQUENCE", "v": "VIEW", "m": "MATERIALIZED VIEW"}
 _OURS = """
@@ -88,12 +89,21 @@ def _database(settings: PostgresSettings) -> str:
     url = urlsplit(settings.dsn.get_secret_value())
     user, _, place = url.netloc.rpartition("@")
     name = user.partition(":")[0]
-    return urlunsplit(url._replace(netloc=f"{name}@{place}" if name else place))
+    query = "&".join(one for one in url.query.split("&") if not one.startswith(_PASSWORD))
+    return urlunsplit(url._replace(netloc=f"{name}@{place}" if name else place, query=query))
+
+
+def _password(settings: PostgresSettings) -> str | None:
+    """Of the DSN, where it stands before the host or among the options."""
+    url = urlsplit(settings.dsn.get_secret_value())
+    among = (one.removeprefix(_PASSWORD) for one in url.query.split("&") if one.startswith(_PASSWORD))
+    password = url.password or next(among, None)
+    return unquote(password) if password else None
 
 
 async def _run(program: Path, settings: PostgresSettings, *options: str) -> None:
-    password = urlsplit(settings.dsn.get_secret_value()).password
-    secret = {"PGPASSWORD": unquote(password)} if password else {}
+    password = _password(settings)
+    secret = {"PGPASSWORD": password} if password else {}
     tuning = {"PGOPTIONS": f"-c maintenance_work_mem={_BUILD_MEMORY}", "PGAPPNAME": "embedding-studio-backup"}
     target = () if any(one.startswith("--dbname") for one in options) else (f"--dbname={_database(settings)}",)
     process = await asyncio.create_subprocess_exec(

@@ -51,11 +51,14 @@ async def take_backup(settings: Settings, folder: Path, *, console: Console) -> 
         console: Shows the progress.
 
     Raises:
-        ConflictError: The folder is in use; the database was not migrated; or a collection, an experiment or a shadow
-            came or went meanwhile, so that the parts would not fit together.
+        ConflictError: The folder is in use, or cannot be made; the database was not migrated; or a collection, an
+            experiment or a shadow came or went meanwhile, so that the parts would not fit together.
         UnavailableError: A server does not answer, or `pg_dump` is not there or failed.
     """
-    await asyncio.to_thread(_prepare, folder)
+    try:
+        await asyncio.to_thread(_prepare, folder)
+    except OSError as error:
+        raise ConflictError(f"{folder} cannot be made the backup's own: {error.strerror}") from None
     try:
         async with open_database(patient(settings.mongo), ()) as database, open_objects(settings.objects) as objects:
             with bars(console) as progress:

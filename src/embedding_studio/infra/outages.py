@@ -1,5 +1,7 @@
 """Which driver errors mean that a server does not answer."""
 
+import errno
+
 import asyncpg
 import pymongo.errors
 import redis
@@ -24,6 +26,7 @@ _POSTGRES = (
 )
 _MONGO = (pymongo.errors.ConnectionFailure, pymongo.errors.ExecutionTimeout, pymongo.errors.WTimeoutError)
 _REDIS = (redis.ConnectionError, redis.TimeoutError)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 OUTAGES: tuple[type[Exception], ...] = (*_POSTGRES, *_MONGO, *_REDIS, OSError, TimeoutError)
 """Errors after which the same call may succeed later."""
@@ -39,4 +42,6 @@ def as_unavailable(error: Exception) -> UnavailableError:
         return UnavailableError("MongoDB does not answer")
     if isinstance(error, _REDIS):
         return UnavailableError("Redis does not answer")
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return UnavailableError("this machine has no space left on its disk", retry_after=30)
     return UnavailableError("a server we need does not answer")

@@ -13,7 +13,10 @@ _RULES = (
     (re.compile(r"(?<=://)([^\s/:@\"']{0,256}):[^\s\"']{1,512}@"), rf"\1:{_HIDDEN}@"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
     (re.compile(r"\b(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?)[^\r\n\"']+", re.IGNORECASE), rf"\1{_HIDDEN}"),
-    (re.compile(rf"((?:{_NAMES})[\"']?\s{{0,8}}[:=]\s{{0,8}}[\"']?)[^\s\"',;&)}}\]]+", re.IGNORECASE), rf"\1{_HIDDEN}"),
+    (
+        re.compile(rf"((?:{_NAMES})[\"']?\s{{0,8}}[:=]\s{{0,8}}(?:b?[\"'])?)[^\s\"',;&)}}\]]+", re.IGNORECASE),
+        rf"\1{_HIDDEN}",
+    ),
 )
 
 

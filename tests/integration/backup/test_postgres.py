@@ -1,8 +1,11 @@
 """The database goes out and comes back with its functions, its triggers and what they keep."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -98,6 +101,29 @@ async def test_partitions_come_back_and_are_kept_in_step(database: PostgresSetti
         assert await pool.fetchval("SELECT count(DISTINCT key) FROM parts_1_1") == 18
         await pool.execute("DELETE FROM items_1 WHERE id <> 'i1'")
         assert ("sofa", 2) in [tuple(row) for row in await pool.fetch(WORDS)]
+
+
+@pytest.mark.parametrize("place", ["before the host", "among the options"])
+async def test_a_password_is_no_argument(
+    database: PostgresSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    seen: list[str] = []
+    start = asyncio.create_subprocess_exec
+
+    async def watched(*words: str | Path, **options: Any) -> asyncio.subprocess.Process:
+        seen.extend(map(str, words))
+        return await start(*words, **options)
+
+    url = urlsplit(database.dsn.get_secret_value())
+    assert url.password
+    if place == "among the options":
+        address = f"{url.username}@{url.hostname}:{url.port}"
+        url = url._replace(netloc=address, query=f"sslmode=disable&password={url.password}")
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)
+    await dump_database(PostgresSettings(dsn=SecretStr(url.geturl())), tmp_path / "dump")
+    assert "postgresql://" in " ".join(seen)
+    password = urlsplit(database.dsn.get_secret_value()).password
+    assert password not in " ".join(seen)
 
 
 async def test_an_older_server_is_refused(database: PostgresSettings, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ SECRET = "hunter2hunter2"
         (f"curl -H 'Authorization: Basic {SECRET}' url", "curl -H 'Authorization: ***' url"),
         (f"PASSWORD={SECRET} host=db", "PASSWORD=*** host=db"),
         (f"{{'password': '{SECRET}', 'user': 'u'}}", "{'password': '***', 'user': 'u'}"),
+        (f"{{b'x-api-key': b'{SECRET}'}}", "{b'x-api-key': b'***'}"),
         (f"?access_key={SECRET}&x=1", "?access_key=***&x=1"),
         (f"EMBEDDING_STUDIO_S3__SECRET_KEY: {SECRET}", "EMBEDDING_STUDIO_S3__SECRET_KEY: ***"),
     ],
