@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
 
 from embedding_studio.access.credentials import is_one_of, read_credential
 from embedding_studio.access.domain import Caller
@@ -51,7 +50,7 @@ class Keyring:
         self._settings = settings
         self._monotonic = monotonic
         self._seen: dict[str, _Seen] = {}
-        self._looking = WeakValueDictionary[str, asyncio.Lock]()
+        self._looking: dict[str, asyncio.Task[_Seen]] = {}
 
     async def caller(self, text: str) -> Caller:
         """Who sends this key.
@@ -77,12 +76,15 @@ class Keyring:
         seen = self._seen.get(key_id)
         if seen and self._monotonic() < seen.good_until:
             return seen
-        lock = self._looking.setdefault(key_id, asyncio.Lock())
-        async with lock:
-            seen = self._seen.get(key_id)
-            if seen and self._monotonic() < seen.good_until:
-                return seen
-            return await self._read(key_id, seen)
+        if key_id not in self._looking:
+            task = self._looking[key_id] = asyncio.create_task(self._read(key_id, seen))
+            task.add_done_callback(lambda done: self._looked(key_id, done))
+        return await asyncio.shield(self._looking[key_id])
+
+    def _looked(self, key_id: str, task: "asyncio.Task[_Seen]") -> None:
+        del self._looking[key_id]
+        if not task.cancelled():
+            task.exception()  # asyncio would complain where nobody waited to the end
 
     async def _read(self, key_id: str, before: _Seen | None) -> _Seen:
         """Read the key; while that cannot be done, go on with what was read `before`, if that is not too old."""

@@ -37,6 +37,23 @@ async def test_who_come_at_once_share_a_look_up(access: Access) -> None:
     assert access.keys.looked == 1
 
 
+async def test_who_come_at_once_share_an_outage_too_instead_of_waiting_in_line(access: Access) -> None:
+    _, text = await access.service.create("search")
+    access.keys.failure = TimeoutError()
+    outcomes = await asyncio.gather(*(access.keyring.caller(text) for _ in range(50)), return_exceptions=True)
+    assert {type(one) for one in outcomes} == {TimeoutError}
+    assert access.keys.looked == 1
+
+
+async def test_who_goes_away_stops_no_look_up_of_others(access: Access) -> None:
+    key, text = await access.service.create("search")
+    first, second = (asyncio.create_task(access.keyring.caller(text)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).key_id == key.id
+    assert access.keys.looked == 1
+
+
 async def test_a_revoked_key_is_refused_within_five_seconds(access: Access) -> None:
     key, text = await access.service.create("search")
     await access.keyring.caller(text)
