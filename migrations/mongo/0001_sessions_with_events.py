@@ -6,9 +6,14 @@ _BATCH = 1_000
 
 
 async def upgrade(database: Database) -> None:
-    """Mark them batch by batch; sessions that come meanwhile say so themselves."""
-    sessions, unmarked = database["sessions"], {"has_events": {"$exists": False}}
-    while batch := [one["_id"] async for one in sessions.find(unmarked, {"_id": 1}).limit(_BATCH)]:
+    """Mark them batch by batch, in one pass by id; sessions that come meanwhile say so themselves."""
+    sessions, unmarked, last = database["sessions"], {"has_events": {"$exists": False}}, ""
+    while True:
+        found = sessions.find({"_id": {"$gt": last}, **unmarked}, {"_id": 1}, sort=[("_id", 1)], limit=_BATCH)
+        batch = [one["_id"] async for one in found]
+        if not batch:
+            return
+        last = batch[-1]
         answered = await database["events"].distinct("session_id", {"session_id": {"$in": batch}})
         silent = sorted(set(batch) - set(answered))
         for ids, has_events in ((answered, True), (silent, False)):

@@ -51,3 +51,17 @@ async def test_documents_come_along_and_indexes_are_made(mongo: MongoSettings) -
         marks = {one["_id"]: one["has_events"] async for one in database["sessions"].find()}
         assert marks == {"clicked": True, "silent": False, "new": False}
         assert len(await database["things"].index_information()) == 2
+
+
+async def test_no_session_is_looked_at_again_for_each_batch(mongo: MongoSettings) -> None:
+    async with open_database(mongo, ()) as database:
+        await database["sessions"].insert_many(
+            [{"_id": f"s{number:04}", "collection": "shop"} for number in range(5_000)]
+        )
+        await database.command("profile", 2)
+        await migrate_documents(mongo, ())
+        await database.command("profile", 0)
+        reads = {"ns": f"{mongo.database}.sessions", "op": {"$in": ["query", "getmore"]}}
+        examined = [one["docsExamined"] async for one in database["system.profile"].find(reads)]
+        assert sum(examined) == 5_000
+        assert await database["sessions"].count_documents({"has_events": False}) == 5_000
