@@ -220,8 +220,8 @@ class ClickstreamRepository:
             deleted_sessions += (await sessions.delete_many({"_id": {"$in": batch}})).deleted_count
         return deleted_sessions, deleted_events
 
-    async def delete_before(self, collection: str, before: datetime, *, spared: Sequence[str]) -> int:
-        """Delete one batch of the oldest sessions with their events; returns how many sessions.
+    async def delete_before(self, collection: str, before: datetime, *, spared: Sequence[str], limit: int) -> int:
+        """Delete the oldest sessions with their events; returns how many sessions.
 
         The events go first: a crash between the two leaves sessions, which go the next time.
 
@@ -229,10 +229,11 @@ class ClickstreamRepository:
             collection: Whose sessions.
             before: Those that began earlier.
             spared: Experiments whose sessions stay.
+            limit: How many sessions at most.
         """
         sessions = Session.get_pymongo_collection()
         old = {"collection": collection, "created_at": {"$lt": before}, "experiment": {"$nin": list(spared)}}
-        found = sessions.find(old, {"_id": 1}, sort=_IN_ORDER, limit=_SESSIONS_PER_BATCH)
+        found = sessions.find(old, {"_id": 1}, sort=_IN_ORDER, limit=limit)
         batch = [one["_id"] async for one in found]
         if batch:
             await Event.get_pymongo_collection().delete_many({"session_id": {"$in": batch}})

@@ -13,6 +13,8 @@ __all__ = ["Retention"]
 Experiments = Callable[[], Awaitable[Sequence[str]]]
 """The ids of the experiments that still count their sessions."""
 
+_BATCH = 500
+
 
 class Retention:
     """A chore of workers: a batch of one collection at a time, so that nothing else waits for it."""
@@ -34,15 +36,20 @@ class Retention:
         self._last = ""
 
     async def expire(self) -> int:
-        """Delete the oldest sessions of the next collection by name; returns how many.
+        """Delete the oldest sessions of a collection; returns how many.
 
-        Those that a live experiment counts stay until it has ended.
+        The next one by name has its turn once fewer than a batch are left, so that one that is searched much keeps no
+        more than it should beside many that are not. Those that a live experiment counts stay until it has ended.
         """
         if not self._kept:
             return 0
         collection = next(iter(await self._collections.page(after=self._last, limit=1)), None)
-        self._last = collection.name if collection else ""
+        previous, self._last = self._last, collection.name if collection else ""
         if collection is None:
             return 0
         before = self._clock() - self._kept
-        return await self._repository.delete_before(collection.name, before, spared=await self._experiments())
+        spared = await self._experiments()
+        deleted = await self._repository.delete_before(collection.name, before, spared=spared, limit=_BATCH)
+        if deleted == _BATCH:
+            self._last = previous
+        return deleted

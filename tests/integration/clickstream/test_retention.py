@@ -62,15 +62,25 @@ async def test_nothing_goes_where_all_is_kept_for_ever(studio: Studio, session: 
     assert await left(session) == (1, 0)
 
 
-async def test_batches_are_taken_from_the_oldest(
-    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("embedding_studio.clickstream.repository._SESSIONS_PER_BATCH", 1)
+async def test_batches_are_taken_from_the_oldest(studio: Studio, session: dict[str, Any]) -> None:
     younger = await studio.search(NAME, query={"vector": [1, 0]}, limit=1)
     before = studio.container.clock() + timedelta(days=1)
     while (await left(session))[0]:
         assert (await left(younger))[0] == 1
-        assert await ClickstreamRepository().delete_before(NAME, before, spared=[]) == 1
+        assert await ClickstreamRepository().delete_before(NAME, before, spared=[], limit=1) == 1
+
+
+async def test_a_collection_has_its_turn_until_less_than_a_batch_is_left(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.clickstream.retention._BATCH", 1)
+    younger = [await studio.search(NAME, query={"vector": [1, 0]}, limit=1) for _ in range(2)]
+    expire = retention(studio, 30, later=31).expire
+    while (await left(session))[0]:
+        await expire()
+    for one in younger:
+        assert await expire() == 1
+        assert await left(one) == (0, 0)
 
 
 def test_sessions_that_take_events_are_kept() -> None:
