@@ -56,6 +56,12 @@ def test_no_password_has_a_value_or_a_default() -> None:
 
 
 @every
+def test_no_program_has_a_password_among_its_arguments(name: str) -> None:
+    said = str(SERVICES[name].get("healthcheck", {}).get("test", ""))
+    assert not re.search(r"--?p(ass(word)?)?[ =]\"?\$", said)
+
+
+@every
 def test_images_are_of_one_version(name: str) -> None:
     image = SERVICES[name]["image"]
     assert re.fullmatch(r"[\w/.-]+:v?\d+\.\d+[\w.-]*", image) or image.startswith("${TRITON_IMAGE:?"), image
