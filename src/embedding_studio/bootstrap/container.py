@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 
 from embedding_studio.bootstrap.access import AccessServices
-from embedding_studio.bootstrap.databases import DOCUMENTS
+from embedding_studio.bootstrap.databases import DOCUMENTS, QUEUES
 from embedding_studio.bootstrap.fine_tuning import FineTuningServices
 from embedding_studio.bootstrap.search import SearchServices
 from embedding_studio.improvement import LOOKUP_SETTINGS
@@ -40,6 +40,8 @@ class Container(AccessServices, SearchServices, FineTuningServices):
         return Sweeper(
             tasks=self._task_repository,
             service=self.tasks,
+            queue=self.queue,
+            queues=QUEUES,
             clock=self.clock,
             settings=self.settings.tasks,
             chores=[tidier.tidy, tidier.optimize_next, self.announcer.remind],

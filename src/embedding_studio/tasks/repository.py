@@ -167,13 +167,23 @@ class TaskRepository:
         answer = await Task.get_pymongo_collection().update_one(criteria, {"$set": change})
         return answer.matched_count == 1
 
-    async def waiting(self, *, at: datetime, sent_before: datetime, limit: int) -> list[Task]:
-        """Tasks that nobody works on and no message was lately sent for: lost, due again, or left by a dead worker."""
-        unsent = {"$or": [{"sent_at": None}, {"sent_at": {"$lte": sent_before}}]}
+    async def waiting(
+        self, *, at: datetime, sent_before: datetime, firsts: Mapping[str, datetime], limit: int
+    ) -> list[Task]:
+        """Tasks that nobody works on and no message waits for: lost, due again, or left by a dead worker.
+
+        Args:
+            at: Now.
+            sent_before: Whose message was sent later is left alone.
+            firsts: When the first message that waits was sent, of each queue where one does.
+            limit: How many are returned.
+        """
+        lost = [{"queue": queue, "sent_at": {"$lt": min(sent_before, first)}} for queue, first in firsts.items()]
+        elsewhere = {"queue": {"$nin": list(firsts)}, "sent_at": {"$lte": sent_before}}
         due = {"$or": [{"not_before": None}, {"not_before": {"$lte": at}}]}
-        pending = {"state": "pending", "paused": {"$ne": True}, **due}
-        orphaned = {"state": "running", "lease_until": {"$lte": at}}
-        return await Task.find({"$and": [unsent, {"$or": [pending, orphaned]}]}).sort("_id").limit(limit).to_list()
+        free = {"$or": [{"state": "pending", **due}, {"state": "running", "lease_until": {"$lte": at}}]}
+        unsent = {"$or": [{"sent_at": None}, elsewhere, *lost]}
+        return await Task.find({"paused": {"$ne": True}, "$and": [unsent, free]}).sort("_id").limit(limit).to_list()
 
     async def mark_sent(self, task_id: str, at: datetime) -> None:
         """Remember when the message was last sent."""

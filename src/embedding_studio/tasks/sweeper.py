@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from embedding_studio.infra.jobs import JobQueue
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.kernel.time import Clock
 from embedding_studio.tasks.repository import TaskRepository
@@ -29,21 +30,33 @@ class Sweeper:
         *,
         tasks: TaskRepository,
         service: TaskService,
+        queue: JobQueue,
+        queues: Sequence[str],
         clock: Clock,
         settings: TaskSettings,
         chores: Sequence[Chore] = (),
     ) -> None:
         self._tasks = tasks
         self._service = service
+        self._queue = queue
+        self._queues = queues
         self._clock = clock
         self._settings = settings
         self._chores = chores
 
     async def sweep(self) -> int:
-        """Send one batch of forgotten tasks again; returns how many."""
+        """Send one batch of forgotten tasks again; returns how many.
+
+        What was sent after the first message that still waits in its queue waits there too: it is not forgotten.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
         at = self._clock()
         sent_before = at - timedelta(seconds=self._settings.resend_after)
-        waiting = await self._tasks.waiting(at=at, sent_before=sent_before, limit=_BATCH)
+        found = await self._queue.waiting(self._queues)
+        firsts = {name: at - timedelta(seconds=one.oldest) for name, one in found.items() if one.count}
+        waiting = await self._tasks.waiting(at=at, sent_before=sent_before, firsts=firsts, limit=_BATCH)
         for task in waiting:
             await self._service.send(task)
         return len(waiting)

@@ -38,7 +38,14 @@ class Tasks:
 
     @property
     def sweeper(self) -> Sweeper:
-        return Sweeper(tasks=self.repository, service=self.service, clock=self.clock, settings=self.settings)
+        return Sweeper(
+            tasks=self.repository,
+            service=self.service,
+            queue=self.queue,
+            queues=[JOB.queue],
+            clock=self.clock,
+            settings=self.settings,
+        )
 
     async def submit(self) -> str:
         return (await self.service.submit(JOB, collection="tasks-test", total=10)).id

@@ -1,11 +1,13 @@
 """What got lost is sent again."""
 
 import asyncio
+from datetime import timedelta
 
 import pymongo.errors
 import pytest
 
 from embedding_studio.infra.jobs import JobQueue
+from embedding_studio.kernel.time import now
 from embedding_studio.tasks import Outcome, Run, TaskSettings
 
 from .conftest import JOB, Tasks
@@ -24,6 +26,32 @@ async def test_a_task_whose_message_was_lost_is_sent_again(tasks: Tasks) -> None
     assert await tasks.sweeper.sweep() == 1
     assert (await tasks.get(task_id)).sent_at == tasks.at
     assert await tasks.sweeper.sweep() == 0
+
+
+async def test_a_task_whose_message_still_waits_is_not_sent_again(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tasks, "clock", lambda _: now())  # messages have the time of day
+    tasks.settings = TaskSettings(resend_after=0.001)
+    ids = [await tasks.submit() for _ in range(3)]
+    for _ in range(5):
+        assert await tasks.sweeper.sweep() == 0
+    assert (await tasks.queue.waiting(["test"]))["test"].count == 3
+    lost = await tasks.get(ids[0])
+    await lost.set({"sent_at": lost.created_at - timedelta(hours=1)})
+    assert await tasks.sweeper.sweep() == 1
+    tasks.queue._broker.flush("test")
+    assert await tasks.sweeper.sweep() == 3
+
+
+async def test_a_paused_task_of_a_dead_worker_is_not_sent_until_it_may_go_on(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+    await tasks.repository.claim(task_id, owner="dead", at=tasks.at, until=tasks.at)
+    await tasks.repository.pause(task_id, paused=True)
+    tasks.pass_time(11)
+    assert await tasks.sweeper.sweep() == 0
+    await tasks.repository.pause(task_id, paused=False)
+    assert await tasks.sweeper.sweep() == 1
 
 
 async def test_a_task_that_was_never_sent_is_sent_at_once(tasks: Tasks) -> None:
