@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ExceptionHandlersMap
 
 from embedding_studio.api.bodies import refuse_sprawling
@@ -58,6 +58,17 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 class StrictRequest(Request[Any, Any, State]):
     """Reads a JSON body straight into the handler's type: nothing is coerced, and what is wrong is named."""
+
+    async def body(self) -> bytes:
+        """The body.
+
+        Raises:
+            InvalidError: The client went away before it was whole: that is no error of ours.
+        """
+        try:
+            return await super().body()
+        except InternalServerException:  # Litestar's for that alone
+            raise InvalidError("the client went away before the body was whole") from None
 
     async def json(self) -> Any:
         """The body as the handler's `data` wants it.

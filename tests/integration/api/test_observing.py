@@ -61,3 +61,33 @@ async def test_one_line_a_request_without_what_was_said_in_it(studio: Studio, ca
     assert 0 < first["ms"] < 60_000
     assert second["message"] == "other other 404"
     assert "secret" not in caplog.text
+
+
+async def test_who_goes_away_in_the_middle_of_a_body_is_no_error_of_ours(studio: Studio) -> None:
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/api/v1/collections",
+        "raw_path": b"/api/v1/collections",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        "state": {},
+    }
+    app: Any = studio.client._transport
+    await app.app(scope, receive, send)
+    assert answers[0]["status"] == 400
