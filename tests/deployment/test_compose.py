@@ -1,6 +1,7 @@
 """What `config/compose.yaml` promises, and the images that it builds."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ def test_no_password_has_a_value_or_a_default() -> None:
         for name, value in service.get("environment", {}).items():
             if re.search(r"PASSWORD$|SECRET|_KEY$", name) and not name.endswith(("ACCESS_KEY", "ACCESS_KEY_ID")):
                 assert value == "1" or secret.fullmatch(value), name
+
+
+def test_the_file_of_passwords_goes_into_no_image_no_package_and_no_commit() -> None:
+    context = (ROOT / ".dockerignore").read_text().split()
+    assert context.index("**/.env") > context.index("!config")  # the last rule that fits holds
+    assert ".env" in (ROOT / ".gitignore").read_text().split()
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert not any(COMPOSE.is_relative_to(shipped) for shipped in wheel["force-include"])
 
 
 @every
