@@ -13,6 +13,7 @@ REDIS = {
     "role": "master",
     "maxmemory_policy": "noeviction",
     "aof_enabled": 1,
+    "rdb_last_save_time": 1_795_689_073,  # of its start, where it never saved
     "maxmemory": 0,
 }
 
@@ -23,7 +24,9 @@ REDIS = {
         ({}, None, ""),
         ({"redis_version": "5.0.7"}, "bad", "5.0.7"),
         ({"maxmemory_policy": "allkeys-lru"}, "bad", "allkeys-lru"),
-        ({"aof_enabled": 0}, "warn", "nothing on disk"),
+        ({"aof_enabled": 0, "save": ""}, "warn", "nothing on disk"),
+        ({"aof_enabled": 0, "save": "3600 1"}, None, ""),
+        ({"aof_enabled": 0}, None, ""),
         ({"role": "slave"}, "bad", "replica"),
         ({"maxmemory": 100, "used_memory": 95}, "bad", "95%"),
     ],
