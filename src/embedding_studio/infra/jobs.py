@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import dramatiq
 import redis
@@ -28,6 +30,11 @@ __all__ = [
     "open_brokers",
     "open_client",
 ]
+
+R = TypeVar("R")
+
+_THREADS = ThreadPoolExecutor(8, "jobs")
+"""Of their own: while Redis hangs, what waits for it must not hold up what else runs in threads."""
 
 
 class RedisSettings(BaseModel):
@@ -151,7 +158,7 @@ class JobQueue:
         Raises:
             redis.RedisError: Redis does not answer.
         """
-        return await asyncio.to_thread(self._waiting, queues)
+        return await self._call(lambda: self._waiting(queues))
 
     def _waiting(self, queues: Sequence[str]) -> dict[str, Waiting]:
         keys = [f"{self._broker.namespace}:{queue}" for queue in queues]
@@ -177,8 +184,8 @@ class JobQueue:
         await self._call(self._broker.client.ping)
 
     @staticmethod
-    async def _call(command: Callable[[], object]) -> None:
-        await asyncio.to_thread(command)
+    async def _call(command: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, command)
 
 
 def _age(message: bytes | None) -> float:

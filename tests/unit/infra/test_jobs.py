@@ -1,14 +1,16 @@
 """How actors of several queues are interrupted."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dramatiq
+import pytest
 from dramatiq.middleware import Shutdown
 from pydantic import SecretStr
 
-from embedding_studio.infra.jobs import RedisSettings, open_brokers
+from embedding_studio.infra.jobs import JobQueue, RedisSettings, open_broker, open_brokers
 
 SETTINGS = RedisSettings(url=SecretStr("redis://nowhere"))
 
@@ -45,3 +47,17 @@ def test_the_first_worker_that_stops_interrupts_the_actors_of_all_queues() -> No
     with busy(brokers["long"], interrupted):
         brokers["short"].emit_before("worker_shutdown", dramatiq.Worker(brokers["short"]))
         assert interrupted.wait(10)
+
+
+@pytest.mark.anyio
+async def test_while_redis_hangs_other_threads_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, broker = threading.Event(), open_broker(SETTINGS)
+    monkeypatch.setattr(broker.client, "ping", answers.wait)
+    pings = [asyncio.create_task(JobQueue(broker).ping()) for _ in range(100)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(answers.is_set) is False
+    finally:
+        answers.set()
+        await asyncio.gather(*pings)
