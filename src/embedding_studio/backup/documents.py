@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -14,7 +14,15 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from embedding_studio.infra.mongo import Database
 
-__all__ = ["Advance", "collections_of", "drop_documents", "dump_collection", "has_documents", "load_collection"]
+__all__ = [
+    "Advance",
+    "collections_of",
+    "drop_documents",
+    "drop_replaced",
+    "dump_collection",
+    "has_documents",
+    "load_collection",
+]
 
 Advance = Callable[[int], None]
 """Told how many documents were written since it was last told."""
@@ -70,6 +78,23 @@ async def load_collection(database: Database, name: str, file: Path, advance: Ad
             loaded += len(batch)
             advance(len(batch))
     return loaded
+
+
+async def drop_replaced(database: Database, name: str, keys: Sequence[str]) -> None:
+    """Of documents that have the same keys leave the one with the last id.
+
+    A document that was deleted and made anew while a backup was taken may be in it twice.
+    """
+    groups = await database[name].aggregate(
+        [
+            {"$sort": {"_id": 1}},
+            {"$group": {"_id": {key: f"${key}" for key in keys}, "ids": {"$push": "$_id"}}},
+            {"$match": {"ids.1": {"$exists": True}}},
+        ],
+        allowDiskUse=True,
+    )
+    async for one in groups:
+        await database[name].delete_many({"_id": {"$in": one["ids"][:-1]}})
 
 
 def _raw(database: Database, name: str) -> _Raw:

@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from embedding_studio.backup.documents import drop_documents, has_documents, load_collection
+from embedding_studio.backup.documents import drop_documents, drop_replaced, has_documents, load_collection
 from embedding_studio.backup.manifest import BackedUp, Manifest, check_files, read_manifest
 from embedding_studio.backup.postgres import clear_database, is_database_empty, others_at_work, restore_database
 from embedding_studio.backup.taking import delete_objects, keys_of, patient
 from embedding_studio.bootstrap import migrate
 from embedding_studio.clickstream import Event
+from embedding_studio.fine_tuning import Curated
 from embedding_studio.improvement import Backlog, Unlearned
 from embedding_studio.infra.migrations import known_revisions
 from embedding_studio.infra.mongo import Database, open_database
@@ -27,6 +28,7 @@ __all__ = ["restore"]
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _BATCH = 500
+_PAIR = ("collection", "group", "item_id")
 
 
 async def restore(settings: Settings, folder: Path, *, force: bool, console: Console) -> Manifest:
@@ -76,6 +78,7 @@ class _Restoring:
         await self._put_objects(manifest.objects)
         for one in manifest.documents:
             await self._load(one)
+        await drop_replaced(self._database, Curated.Settings.name, _PAIR)
         bar = self._progress.add_task("PostgreSQL", total=1)
         file = self._folder / manifest.postgres.path
         await restore_database(self._settings.postgres, file, made_by=manifest.server)

@@ -1,7 +1,7 @@
 """Every query on sessions and events."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,8 @@ _DUPLICATE_KEY = 11000
 _EVENTS_PER_SESSION = 10_000
 _SESSIONS_PER_BATCH = 500
 _SESSIONS_PER_INSERT = 100
+_SESSIONS_PER_DELETION = 2_000
+_LAST_TIME = datetime.max.replace(tzinfo=UTC)
 _WAITING_SESSIONS = 1_000
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
 _IN_ORDER = (("created_at", 1), ("_id", 1))
@@ -241,9 +243,10 @@ class ClickstreamRepository:
         return len(batch)
 
     async def delete_of(self, collection: str) -> None:
-        """Delete all sessions and events of a collection."""
+        """Delete all sessions and events of a collection, batch by batch: what is cut off goes on when asked again."""
+        while await self.delete_before(collection, _LAST_TIME, spared=(), limit=_SESSIONS_PER_DELETION):
+            pass
         await Event.find({"collection": collection}).delete()
-        await Session.find({"collection": collection}).delete()
 
     @cached_property
     def _sessions_in_memory(self) -> AsyncCollection[Any]:

@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from embedding_studio.backup.documents import (
     collections_of,
     drop_documents,
+    drop_replaced,
     dump_collection,
     has_documents,
     load_collection,
@@ -68,3 +69,11 @@ async def test_empty_collections_are_kept_in_mind(database: Database, tmp_path: 
     assert await dump_collection(database, "empty", tmp_path / "empty.bson.gz", lambda _: None) == 0
     assert await load_collection(database, "empty", tmp_path / "empty.bson.gz", lambda _: None) == 0
     assert await collections_of(database) == ["empty"]
+
+
+async def test_what_was_made_anew_meanwhile_comes_back_once(database: Database) -> None:
+    rows = [("a1", "shop", "x"), ("a2", "shop", "y"), ("a3", "shop", "x"), ("a4", "other", "x"), ("a5", "shop", "x")]
+    await database["pairs"].insert_many({"_id": one, "collection": name, "item": item} for one, name, item in rows)
+    await drop_replaced(database, "pairs", ("collection", "item"))
+    left = await database["pairs"].find(sort=[("_id", 1)]).to_list()
+    assert [one["_id"] for one in left] == ["a2", "a4", "a5"]

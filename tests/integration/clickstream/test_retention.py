@@ -70,6 +70,15 @@ async def test_batches_are_taken_from_the_oldest(studio: Studio, session: dict[s
         assert await ClickstreamRepository().delete_before(NAME, before, spared=[], limit=1) == 1
 
 
+async def test_all_of_a_collection_goes_in_batches(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.clickstream.repository._SESSIONS_PER_DELETION", 2)
+    sessions = [session, *[await studio.search(NAME, query={"vector": [1, 0]}, limit=1) for _ in range(4)]]
+    await ClickstreamRepository().delete_of(NAME)
+    assert [await left(one) for one in sessions] == [(0, 0)] * 5
+
+
 async def test_a_collection_has_its_turn_until_less_than_a_batch_is_left(
     studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
