@@ -48,6 +48,7 @@ _SERVER_SETTINGS: Mapping[str, str] = {
 }
 _TRACED_SQL = 2_000
 _WATCH_EVERY_S = 5.0
+_CANCEL_WITHIN = 1.0  # seconds
 _CONNECTIONS = Gauge(
     "embedding_studio_postgres_connections",
     "Connections to PostgreSQL, looked at every five seconds",
@@ -96,7 +97,10 @@ async def set_for_session(connection: Connection, name: str, value: str) -> None
 
 
 class _Pool(Pool):
-    """A pool nobody waits for without end: past `acquire_timeout` seconds a wait for a connection is a TimeoutError."""
+    """A pool nobody waits for without end: past `acquire_timeout` seconds a wait for a connection is a TimeoutError.
+
+    Whoever gives up a statement waits a second more for the server to cancel it; then the connection is closed.
+    """
 
     def __init__(self, dsn: str, *, acquire_timeout: float, **options: Any) -> None:
         super().__init__(
@@ -113,6 +117,9 @@ class _Pool(Pool):
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         return super().acquire(timeout=timeout or self._acquire_timeout)
+
+    def release(self, connection: Any, *, timeout: float | None = None) -> Any:
+        return super().release(connection, timeout=timeout or _CANCEL_WITHIN)
 
 
 @asynccontextmanager
