@@ -10,7 +10,7 @@ from embedding_studio.improvement import Unlearned
 from embedding_studio.inference import ModelVersion
 from embedding_studio.infra.documents import migrate_documents, require_documents
 from embedding_studio.infra.migrations import migrate as migrate_tables
-from embedding_studio.infra.migrations import present_revision, require_schema
+from embedding_studio.infra.migrations import migrating_alone, present_revision, require_schema
 from embedding_studio.infra.mongo import open_database
 from embedding_studio.infra.outages import OUTAGES, as_unavailable
 from embedding_studio.settings import Settings
@@ -43,11 +43,14 @@ DOCUMENTS: tuple[type[Document], ...] = (
 async def migrate(settings: Settings) -> None:
     """Bring PostgreSQL, then MongoDB to the present schema; safe at any time, and beside the release before.
 
+    Several processes at once wait for each other.
+
     Raises:
-        ConflictError: Locks on the schema were not to be had.
+        ConflictError: Locks on the schema were not to be had, or another process migrates for too long.
     """
-    await migrate_tables(settings.postgres)
-    await migrate_documents(settings.mongo, DOCUMENTS)
+    async with migrating_alone(settings.postgres):
+        await migrate_tables(settings.postgres)
+        await migrate_documents(settings.mongo, DOCUMENTS)
 
 
 async def require_migrated(settings: Settings) -> None:

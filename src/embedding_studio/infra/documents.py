@@ -26,7 +26,7 @@ _Upgrade = Callable[[Database], Awaitable[None]]
 async def migrate_documents(settings: MongoSettings, documents: Sequence[type[Document]]) -> None:
     """Apply the revisions that are missing, each noted once it is done, and make the indexes that are missing.
 
-    To be called under a lock: two at once would do the same work twice, though with the same result.
+    To be called inside `migrating_alone`: two at once would do the same work twice, though with the same result.
     """
     patient = settings.model_copy(update={"timeout": _PATIENCE})
     async with open_database(patient, documents, make_indexes=True) as database:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -19,14 +20,39 @@ from embedding_studio.infra.postgres import PostgresSettings, open_connection
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import ConflictError
 
-__all__ = ["known_revisions", "migrate", "present_revision", "require_schema"]
+__all__ = ["known_revisions", "migrate", "migrating_alone", "present_revision", "require_schema"]
 
 logger = logging.getLogger(__name__)
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('embedding_studio.migrate'))"
+_TRY_ALONE = "SELECT pg_try_advisory_lock(hashtext('embedding_studio.migrate_all'))"
 _LOCK_TIMEOUT = 3_000  # milliseconds
 _PAUSE = 1.0
 _WITHIN = 600.0
+_OTHERS_WITHIN = 3_600.0
+
+
+@asynccontextmanager
+async def migrating_alone(settings: PostgresSettings, *, within: float = _OTHERS_WITHIN) -> AsyncIterator[None]:
+    """While the block runs, no other process is in one; of several, each waits for those before.
+
+    Who waits asks again and again: a statement that waited would hold up an index that is built meanwhile.
+
+    Args:
+        settings: Of the database that is migrated.
+        within: Seconds to wait for the others.
+
+    Raises:
+        ConflictError: They were not done by then.
+    """
+    end = time.monotonic() + within
+    async with open_connection(settings) as connection:
+        while not await connection.fetchval(_TRY_ALONE):
+            if time.monotonic() > end:
+                raise ConflictError(f"for {within:g} s another process has been migrating; try again once it has ended")
+            logger.info("another process is migrating; waiting for it")
+            await asyncio.sleep(_PAUSE)
+        yield
 
 
 async def migrate(settings: PostgresSettings, *, within: float = _WITHIN) -> None:
