@@ -5,14 +5,14 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Protocol, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from embedding_studio.kernel.errors import InvalidError, NotFoundError
+from embedding_studio.kernel.errors import InvalidError, NotFoundError, UnavailableError
 from embedding_studio.kernel.ids import new_id
 
 __all__ = ["ObjectFolder", "ObjectSettings", "Objects", "open_objects", "required_key"]
@@ -123,7 +123,12 @@ class ObjectFolder:
 
     async def delete_folder(self, prefix: str) -> None:
         """As `Objects` has it."""
-        await asyncio.to_thread(shutil.rmtree, self._path(prefix), ignore_errors=True)
+        folder = self._path(prefix)
+        try:
+            await asyncio.to_thread(_delete, folder)
+        except OSError as error:
+            why = error.strerror or error
+            raise UnavailableError(f"the objects under {prefix!r} cannot be deleted: {why}") from error
 
     def _path(self, key: str) -> Path:
         return self._folder / required_key(key)
@@ -161,6 +166,12 @@ async def open_objects(settings: ObjectSettings) -> AsyncIterator[Objects]:
 
     with open_bucket(settings) as bucket:
         yield bucket
+
+
+def _delete(folder: Path) -> None:
+    while folder.is_dir():
+        with suppress(FileNotFoundError):  # somebody else deletes in it too
+            shutil.rmtree(folder)
 
 
 def _copy(source: Path, path: Path) -> None:

@@ -108,6 +108,14 @@ async def test_a_folder_goes_with_all_that_lies_in_it_and_nothing_else(objects: 
     await objects.delete_folder("a")
 
 
+async def test_what_cannot_be_deleted_is_said(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "models").symlink_to(tmp_path / "elsewhere")
+    async with open_objects(ObjectSettings(folder=tmp_path)) as objects:
+        with pytest.raises(UnavailableError, match="'models' cannot be deleted"):
+            await objects.delete_folder("models")
+
+
 @pytest.mark.parametrize("key", ["../x", "a//b", "/etc/passwd", "a/.hidden", "a b", ""])
 async def test_a_key_leads_nowhere_else(objects: Objects, tmp_path: Path, key: str) -> None:
     for call in (
