@@ -161,10 +161,16 @@ class TaskRepository:
         return {task["_id"]: task["state"] async for task in found}
 
     async def postpone(self, task_id: str, *, owner: str, until: datetime | None) -> bool:
-        """Give the task back for a later attempt; False if it is another's now, or somebody wants it cancelled."""
-        change = {"state": "pending", "not_before": until, "sent_at": None, "lease_owner": None, "lease_until": None}
+        """Give the task back for a later attempt; False if it is another's now, or somebody wants it cancelled.
+
+        Where it need not wait, nothing was wrong with it: the attempt does not count as a fruitless one.
+        """
+        change: dict[str, Any] = dict.fromkeys(("sent_at", "lease_owner", "lease_until"))
+        change |= {"state": "pending", "not_before": until}
+        if until is None:
+            change["fruitless"] = {"$max": [0, {"$subtract": ["$fruitless", 1]}]}
         criteria = {"_id": task_id, "lease_owner": owner, "state": "running", "cancel_requested": {"$ne": True}}
-        answer = await Task.get_pymongo_collection().update_one(criteria, {"$set": change})
+        answer = await Task.get_pymongo_collection().update_one(criteria, [{"$set": change}])
         return answer.matched_count == 1
 
     async def waiting(

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE = 4
 _SLOWEST_BEAT = 1.0  # seconds until a wish is heard
+_FINISH_WITHIN = 60.0  # seconds
 
 
 class Run:
@@ -117,7 +118,7 @@ class TaskRunner:
         except Exception as error:  # noqa: BLE001  # the edge: whatever a handler raises ends in the task's document
             return await self._failed(job, task, owner, OverdueError(job.time_limit) if clock.expired() else error)
         else:
-            await self._tasks.finish(task.id, owner=owner, outcome=outcome, at=self._clock())
+            await self._finish(task.id, owner, outcome)
             return outcome.state
         finally:
             heart.cancel()
@@ -133,8 +134,25 @@ class TaskRunner:
             except OUTAGES as error:
                 logger.warning("task %s: %s", run.task_id, as_unavailable(error).detail)
                 continue
+            except Exception:  # the edge: a heart that ends would leave the work without a lease
+                logger.exception("the lease of task %s could not be renewed", run.task_id)
+                continue
             if run.wish or not kept:
                 work.cancel()
+                return
+
+    async def _finish(self, task_id: str, owner: str, outcome: Outcome) -> None:
+        """Write down how it ended, again and again for a while: the work would be done once more for nothing."""
+        patience = time.monotonic() + _FINISH_WITHIN
+        while True:
+            try:
+                await self._tasks.finish(task_id, owner=owner, outcome=outcome, at=self._clock())
+            except OUTAGES as error:
+                if time.monotonic() > patience:
+                    raise
+                logger.warning("task %s is done, which is not written down yet: %s", task_id, as_unavailable(error))
+                await asyncio.sleep(_SLOWEST_BEAT)
+            else:
                 return
 
     async def _stopped(self, run: Run, owner: str) -> Ending:

@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -9,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from embedding_studio.infra.log import fact, logged
 from embedding_studio.kernel.errors import ConflictError, InvalidError, UnavailableError
-from embedding_studio.tasks import Handler, LeaseLostError, Outcome, Run, TaskSettings
+from embedding_studio.tasks import Handler, LeaseLostError, Outcome, Run, TaskRepository, TaskSettings
 
 from .conftest import JOB, Tasks
 
@@ -216,16 +218,43 @@ async def test_a_worker_that_is_stopped_gives_its_task_back(tasks: Tasks) -> Non
 async def test_a_task_that_no_worker_survives_is_given_up(tasks: Tasks) -> None:
     task_id = await tasks.submit()
     for _ in range(JOB.max_attempts):
-        worker = Worker()
-        running = await started(tasks, worker, task_id)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        assert await TaskRepository().claim(task_id, owner="dead", at=tasks.at, until=tasks.at + timedelta(seconds=1))
+        tasks.pass_time(2)
     await tasks.runner.run(JOB, raising(AssertionError()), task_id)
     task = await tasks.get(task_id)
     assert task.state == "failed"
     assert task.error
     assert "3 attempts were cut short" in task.error["detail"]
+
+
+async def test_a_task_may_be_given_back_as_often_as_workers_are_stopped(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+    for _ in range(2 * JOB.max_attempts):
+        running = await started(tasks, Worker(), task_id)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    await tasks.runner.run(JOB, returning(Outcome()), task_id)
+    task = await tasks.get(task_id)
+    assert (task.state, task.attempts) == ("succeeded", 2 * JOB.max_attempts + 1)
+
+
+async def test_what_is_done_is_written_down_once_the_database_is_back(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.tasks.runner._SLOWEST_BEAT", 0.01)
+    task_id, worker = await tasks.submit(), Worker()
+    worker.go.set()
+    finish, failures = TaskRepository.finish, [ConnectionRefusedError(), TimeoutError()]
+
+    async def failing(self: TaskRepository, task_id: str, **how: Any) -> bool:
+        if failures:
+            raise failures.pop()
+        return await finish(self, task_id, **how)
+
+    monkeypatch.setattr(TaskRepository, "finish", failing)
+    await tasks.runner.run(JOB, worker, task_id)
+    assert ((await tasks.get(task_id)).state, len(worker.runs), failures) == ("succeeded", 1, [])
 
 
 async def test_the_task_of_a_deleted_collection_is_dropped(tasks: Tasks) -> None:
