@@ -121,3 +121,4 @@ def test_settings_are_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> N
     settings = load_settings()
     assert settings.objects.endpoint == "objects:8333"
     assert settings.inference.engine == "triton"
+    assert (settings.metrics.host, settings.metrics.port) == ("0.0.0.0", 9400)  # noqa: S104  # of an internal network
