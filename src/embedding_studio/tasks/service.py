@@ -32,6 +32,7 @@ Prepare = Callable[[str], Awaitable[None]]
 
 _MAX_KEY = 255
 _POLL = 0.05
+_SEND_WITHIN = 2.0  # seconds
 _OPEN: tuple[TaskState, ...] = ("pending", "running")
 
 
@@ -113,10 +114,11 @@ class TaskService:
         return task
 
     async def send(self, task: Task) -> None:
-        """Send the task's message; a message that Redis does not take is left to the sweeper."""
+        """Send the task's message; a message that Redis does not take within two seconds is left to the sweeper."""
         try:
-            await self._queue.send(queue=task.queue, kind=task.kind, task_id=task.id)
-        except redis.RedisError:
+            async with asyncio.timeout(_SEND_WITHIN):
+                await self._queue.send(queue=task.queue, kind=task.kind, task_id=task.id)
+        except (redis.RedisError, TimeoutError):
             logger.warning("task %s waits for the sweeper: Redis does not answer", task.id)
             return
         await self._tasks.mark_sent(task.id, self._clock())

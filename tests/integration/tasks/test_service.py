@@ -89,6 +89,19 @@ async def test_without_redis_work_is_accepted_and_sent_later(tasks: Tasks, unrea
     assert (await tasks.get(task_id)).sent_at == tasks.at
 
 
+async def test_a_redis_that_hangs_delays_nobody_for_long(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.tasks.service._SEND_WITHIN", 0.05)
+    healthy = tasks.queue
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = redis.Redis(port=silent.getsockname()[1], socket_timeout=60, retry=Retry(NoBackoff(), 0))
+        tasks.queue = JobQueue(RedisBroker(client=client, middleware=[]))  # type: ignore[no-untyped-call]  # as above
+        async with asyncio.timeout(10):
+            task_id = await tasks.submit()
+    assert (await tasks.get(task_id)).sent_at is None
+    tasks.queue = healthy
+    assert await tasks.sweeper.sweep() == 1
+
+
 async def test_one_key_is_one_task_however_many_come_at_once(tasks: Tasks) -> None:
     prepared: list[str] = []
 
