@@ -152,11 +152,11 @@ def test_prometheus_reads_all_of_it(tmp_path: Path) -> None:
 
 
 def test_alerts_are_raised_when_they_should(tmp_path: Path) -> None:
-    def alert(name: str, at: str, series: Mapping[str, str], **labels: str) -> dict[str, Any]:
+    def alert(name: str, at: str, series: Mapping[str, str], *, every: str = "1m", **labels: str) -> dict[str, Any]:
         (rule,) = (one for one in rules() if one["alert"] == name)
         raised = {"exp_labels": labels | rule["labels"]}
         return {
-            "interval": "1m",
+            "interval": every,
             "input_series": [{"series": one, "values": values} for one, values in series.items()],
             "alert_rule_test": [{"eval_time": at, "alertname": name, "exp_alerts": [raised] if labels else []}],
         }
@@ -164,6 +164,8 @@ def test_alerts_are_raised_when_they_should(tmp_path: Path) -> None:
     oldest = 'embedding_studio_queue_oldest_seconds{queue="upsert"}'
     failed = 'embedding_studio_task_attempts_total{kind="upsert",ending="failed"}'
     ready = 'embedding_studio_ready{check="mongo"}'
+    seen = 'embedding_studio_build_info{role="api"}'
+    refused = {ready: "1x3 0x2 stale _x20", seen: "1x6 stale _x20"}  # for 45 s it is read that MongoDB is away
     tests = [
         alert("EmbeddingStudioQueueStands", "10m", {oldest: "0+60x20"}, queue="upsert"),
         alert("EmbeddingStudioQueueStands", "10m", {oldest: "5x20"}),
@@ -171,12 +173,18 @@ def test_alerts_are_raised_when_they_should(tmp_path: Path) -> None:
         alert("EmbeddingStudioTasksFail", "10m", {failed: "3x20"}),
         alert("EmbeddingStudioNotReady", "10m", {ready: "1x5 0x20"}, check="mongo"),
         alert("EmbeddingStudioNotReady", "10m", {ready: "1x20"}),
+        alert("EmbeddingStudioNotReady", "10m", {ready: "1x9 0 1x10"}),
+        *(alert("EmbeddingStudioNotReady", at, refused, every="15s", check="mongo") for at in ("90s", "4m")),
+        alert("EmbeddingStudioDown", "3m", refused, every="15s"),
+        alert("EmbeddingStudioDown", "4m", refused, every="15s", role="api"),
     ]
     for test in tests:
         for one in test["alert_rule_test"]:
             for raised in one["exp_alerts"]:
                 raised["exp_annotations"] = _annotations(one["alertname"], raised["exp_labels"])
-    (tmp_path / "tests.yaml").write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": tests}))
+    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
+    suite = {"rule_files": [str(ALERTS)], "evaluation_interval": group["interval"], "tests": tests}
+    (tmp_path / "tests.yaml").write_text(json.dumps(suite))
     done = promtool("test", "rules", str(tmp_path / "tests.yaml"))
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -186,6 +194,7 @@ def _annotations(name: str, labels: Mapping[str, str]) -> dict[str, str]:
         "EmbeddingStudioQueueStands": "The oldest message in upsert waits for 10m 0s",
         "EmbeddingStudioTasksFail": "Tasks of the kind upsert fail",
         "EmbeddingStudioNotReady": "mongo does not answer",
+        "EmbeddingStudioDown": "No API shows its metrics; all are down, or MongoDB is, without which no key is known",
     }
     assert labels
     return {"summary": told[name]}
