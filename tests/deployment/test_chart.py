@@ -134,6 +134,7 @@ def test_the_schema_and_the_encoders_are_there_before_a_new_pod_is(run: Run) -> 
 def test_workers_grow_with_the_queues_that_they_work_on(run: Run) -> None:
     scaled = of_kind(rendered(run, ALL), "ScaledObject")
     assert set(scaled) == {"upsert", "improve", "finetune"}
+    assert scaled["finetune"]["spec"]["maxReplicaCount"] == 1  # of two, the one that trains might be taken away
     queries = {name: one["spec"]["triggers"][0]["metadata"]["query"] for name, one in scaled.items()}
     assert queries["finetune"] == (
         'sum(max by (queue) (embedding_studio_queue_depth{queue=~"finetune"}))'
