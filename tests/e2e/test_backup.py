@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from embedding_studio.backup import read_manifest
+from embedding_studio.infra.documents import known_documents
+from embedding_studio.infra.migrations import known_revisions
 from embedding_studio.kernel.ids import new_id
 from installation import Installation, until
 from servers import embedded_servers
@@ -178,6 +181,11 @@ def test_half_a_backup_and_a_damaged_one_are_refused(drill: dict[str, Any], tmp_
         for folder in (half, damaged):
             third.run("restore", "--from", str(folder), expect=1)
         third.run("restore", "--from", str(drill["folder"] / "backup"))  # nothing was written
+
+
+def test_a_backup_says_what_it_is_of(drill: dict[str, Any]) -> None:
+    manifest = read_manifest(drill["folder"] / "backup")
+    assert (manifest.revision, manifest.documents_revision) == (known_revisions()[-1], known_documents())
 
 
 def test_a_backup_has_no_password_and_is_its_owners_alone(drill: dict[str, Any]) -> None:

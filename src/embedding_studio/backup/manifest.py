@@ -38,6 +38,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         began: Everything that was accepted before is in it.
         release: Of the product that made it.
         revision: Of the PostgreSQL schema.
+        documents_revision: Of MongoDB's documents; 0 in backups that do not say it.
         server: PostgreSQL's major version, below which it cannot be restored.
     """
 
@@ -50,6 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     postgres: BackedUp
     documents: list[BackedUp]
     objects: list[BackedUp]
+    documents_revision: int = 0
 
     @property
     def files(self) -> list[BackedUp]:

@@ -15,6 +15,7 @@ from embedding_studio.bootstrap import migrate
 from embedding_studio.clickstream import Event
 from embedding_studio.fine_tuning import Curated
 from embedding_studio.improvement import Backlog, Unlearned
+from embedding_studio.infra.documents import known_documents
 from embedding_studio.infra.migrations import known_revisions
 from embedding_studio.infra.mongo import Database, open_database
 from embedding_studio.infra.objects import Objects, open_objects
@@ -50,7 +51,7 @@ async def restore(settings: Settings, folder: Path, *, force: bool, console: Con
         UnavailableError: A server does not answer, or `pg_restore` is not there or failed.
     """
     manifest = await asyncio.to_thread(read_manifest, folder)
-    if manifest.revision not in known_revisions():
+    if manifest.revision not in known_revisions() or manifest.documents_revision > known_documents():
         raise InvalidError(f"{folder} was made by a newer release ({manifest.release}): restore it with that one")
     try:
         async with open_database(patient(settings.mongo), ()) as database, open_objects(settings.objects) as objects:

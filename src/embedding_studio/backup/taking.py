@@ -21,6 +21,7 @@ from embedding_studio.backup.postgres import dump_database
 from embedding_studio.clickstream import Event, Session
 from embedding_studio.experiments import Experiment
 from embedding_studio.improvement import Unlearned
+from embedding_studio.infra.documents import present_documents
 from embedding_studio.infra.migrations import present_revision
 from embedding_studio.infra.mongo import Database, MongoSettings, open_database
 from embedding_studio.infra.objects import Objects, open_objects
@@ -107,10 +108,17 @@ class _Taking:
             raise ConflictError(
                 "a collection, an experiment or a shadow came or went while the backup was taken: take it again"
             )
-        return await asyncio.to_thread(self._finish, began, revision, server, (*open_work, *documents), objects)
+        shape = await present_documents(self._database)
+        return await asyncio.to_thread(self._finish, began, revision, shape, server, (*open_work, *documents), objects)
 
     def _finish(
-        self, began: datetime, revision: str, server: int, documents: Sequence[BackedUp], objects: list[BackedUp]
+        self,
+        began: datetime,
+        revision: str,
+        documents_revision: int,
+        server: int,
+        documents: Sequence[BackedUp],
+        objects: list[BackedUp],
     ) -> Manifest:
         manifest = Manifest(
             format=FORMAT,
@@ -118,6 +126,7 @@ class _Taking:
             ended=now(),
             release=__version__,
             revision=revision,
+            documents_revision=documents_revision,
             server=server,
             postgres=_backed_up(self._folder, "postgres", "postgres.dump"),
             documents=list(documents),

@@ -14,7 +14,13 @@ from embedding_studio.infra.mongo import Database, MongoSettings, open_database
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import ConflictError
 
-__all__ = ["migrate_documents", "missing_indexes", "require_documents"]
+__all__ = [
+    "known_documents",
+    "migrate_documents",
+    "missing_indexes",
+    "present_documents",
+    "require_documents",
+]
 
 _PATIENCE = 3_600.0
 _NOTE = "schema"
@@ -30,7 +36,7 @@ async def migrate_documents(settings: MongoSettings, documents: Sequence[type[Do
     """
     patient = settings.model_copy(update={"timeout": _PATIENCE})
     async with open_database(patient, documents, make_indexes=True) as database:
-        done = await _revision(database)
+        done = await present_documents(database)
         for number, path in _revisions():
             if number > done:
                 await _upgrade_of(path)(database)
@@ -43,8 +49,19 @@ async def require_documents(database: Database) -> None:
     Raises:
         ConflictError: They are.
     """
-    if await _revision(database) < _revisions()[-1][0]:
+    if await present_documents(database) < known_documents():
         raise ConflictError("the documents in MongoDB are those of an older release; run: embedding-studio migrate")
+
+
+def known_documents() -> int:
+    """The newest revision of documents that this release knows."""
+    return _revisions()[-1][0]
+
+
+async def present_documents(database: Database) -> int:
+    """The revision that the documents are at; 0 where they were never migrated."""
+    note = await database[_NOTE].find_one({"_id": "revision"})
+    return note["number"] if note else 0
 
 
 async def missing_indexes(database: Database, documents: Sequence[type[Document]]) -> list[str]:
@@ -56,11 +73,6 @@ async def missing_indexes(database: Database, documents: Sequence[type[Document]
         wanted = (index.document["name"] for index in getattr(settings, "indexes", ()))
         missing += [f"{settings.name}.{name}" for name in wanted if name not in present]
     return missing
-
-
-async def _revision(database: Database) -> int:
-    note = await database[_NOTE].find_one({"_id": "revision"})
-    return note["number"] if note else 0
 
 
 async def _note(database: Database, number: int) -> None:
