@@ -78,6 +78,9 @@ class Shoppers:
                     continue
                 self.searches += 1
                 session = found["session_id"]
+                if not found["results"]:
+                    self.failures.append(f"nothing was found in {session}")
+                    continue
                 event = {"event_id": f"{session}-{number}", "session_id": session, "type": "click"}
                 event["item_id"] = found["results"][0]["id"]
                 answer = self._ask(client, "/api/v1/events", {"events": [event]})

@@ -46,16 +46,28 @@ def installation(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def queries_at(address: str) -> int:
     """How many searches of the collection's parts a server was asked, by its own count of scans."""
 
-    async def ask() -> int:
-        connection = await asyncpg.connect(address)
-        scans: int = await connection.fetchval(
-            "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables"
-            " WHERE relname LIKE 'parts_%'"
-        )
-        await connection.close()
-        return scans
+    scans = value_at(
+        address,
+        "SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::bigint FROM pg_stat_user_tables"
+        " WHERE relname LIKE 'parts_%'",
+    )
+    return int(str(asyncio.run(scans)))
 
-    return asyncio.run(ask())
+
+def written_at(primary: str) -> str:
+    """How far the primary has written its log."""
+    return str(asyncio.run(value_at(primary, "SELECT pg_current_wal_lsn()::text")))
+
+
+def has_replayed(replica: str, place: str) -> bool:
+    return bool(asyncio.run(value_at(replica, f"SELECT pg_last_wal_replay_lsn() >= '{place}'::pg_lsn")))
+
+
+async def value_at(address: str, query: str) -> object:
+    connection = await asyncpg.connect(address)
+    value: object = await connection.fetchval(query)
+    await connection.close()
+    return value
 
 
 def test_work_is_shared_and_done_once_and_a_lost_replica_is_no_loss(installation: Installation, pair: Pair) -> None:
@@ -71,6 +83,8 @@ def test_work_is_shared_and_done_once_and_a_lost_replica_is_no_loss(installation
         items = [{"id": f"first-{n}", "payload": {}, "vector": [1.0, n]} for n in range(50)]
         done = api.post(f"{SHOP}/items", params={"wait": "true"}, json={"items": items})
         assert done.json()["state"] == "succeeded"
+        place = written_at(pair.primary)
+        until(lambda: has_replayed(pair.replica, place))  # searches may miss what it has not
         people = [Shoppers(f"http://127.0.0.1:{port}", "shop") for port in (installation.port, second)]
         with people[0].running(), people[1].running():
             until(lambda: queries_at(pair.replica) > 0 and all(len(one.tasks) > 10 for one in people))
