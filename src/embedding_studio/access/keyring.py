@@ -12,6 +12,7 @@ from embedding_studio.access.repository import KeyRepository
 from embedding_studio.access.settings import AccessSettings
 from embedding_studio.infra.outages import OUTAGES
 from embedding_studio.kernel.errors import UnauthenticatedError
+from embedding_studio.kernel.sharing import SharedWork
 from embedding_studio.kernel.time import Clock
 
 __all__ = ["Keyring"]
@@ -50,7 +51,7 @@ class Keyring:
         self._settings = settings
         self._monotonic = monotonic
         self._seen: dict[str, _Seen] = {}
-        self._looking: dict[str, asyncio.Task[_Seen]] = {}
+        self._looking = SharedWork[str, _Seen]()
 
     async def caller(self, text: str) -> Caller:
         """Who sends this key.
@@ -76,15 +77,7 @@ class Keyring:
         seen = self._seen.get(key_id)
         if seen and self._monotonic() < seen.good_until:
             return seen
-        if key_id not in self._looking:
-            task = self._looking[key_id] = asyncio.create_task(self._read(key_id, seen))
-            task.add_done_callback(lambda done: self._looked(key_id, done))
-        return await asyncio.shield(self._looking[key_id])
-
-    def _looked(self, key_id: str, task: "asyncio.Task[_Seen]") -> None:
-        del self._looking[key_id]
-        if not task.cancelled():
-            task.exception()  # asyncio would complain where nobody waited to the end
+        return await self._looking.get(key_id, lambda: self._read(key_id, seen))
 
     async def _read(self, key_id: str, before: _Seen | None) -> _Seen:
         """Read the key; while that cannot be done, go on with what was read `before`, if that is not too old."""

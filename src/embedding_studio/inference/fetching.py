@@ -10,6 +10,7 @@ from embedding_studio.inference.trained import DESCRIPTION, fetch_trained, is_tr
 from embedding_studio.infra.objects import Objects
 from embedding_studio.kernel.errors import InvalidError, NotFoundError
 from embedding_studio.kernel.ids import new_id
+from embedding_studio.kernel.sharing import SharedWork
 from embedding_studio.sdk import EncoderSource
 
 __all__ = ["Fetcher"]
@@ -21,7 +22,7 @@ class Fetcher:
     def __init__(self, objects: Objects, folder: Path) -> None:
         self._objects = objects
         self._folder = folder
-        self._under_way: dict[EncoderSource, asyncio.Task[bool]] = {}
+        self._under_way = SharedWork[EncoderSource, bool]()
 
     async def fetch(self, source: EncoderSource) -> bool:
         """Copy the encoder; False if it is not among the objects.
@@ -32,11 +33,7 @@ class Fetcher:
             BrokenModelError: What is stored is not what was registered.
             UnavailableError: The objects cannot be reached.
         """
-        if source not in self._under_way:
-            task = asyncio.create_task(self._fetch(source))
-            self._under_way[source] = task
-            task.add_done_callback(lambda done: self._done(source, done))
-        return await asyncio.shield(self._under_way[source])
+        return await self._under_way.get(source, lambda: self._fetch(source))
 
     async def drop(self, source: EncoderSource) -> None:
         """Delete this machine's copy of an encoder that training made; there may be none."""
@@ -57,11 +54,6 @@ class Fetcher:
         finally:
             await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         return True
-
-    def _done(self, source: EncoderSource, task: "asyncio.Task[bool]") -> None:
-        del self._under_way[source]
-        if not task.cancelled():
-            task.exception()  # asyncio would complain where nobody waited to the end
 
 
 def _publish(draft: Path, folder: Path) -> None:

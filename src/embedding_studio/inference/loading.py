@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from embedding_studio.inference.errors import BrokenModelError, EncoderNotReadyError
 from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.sharing import SharedWork
 from embedding_studio.sdk import EncoderSource
 
 __all__ = ["Shelf", "is_exported"]
@@ -30,7 +31,7 @@ class Shelf(Generic[M]):
         self._folder = folder
         self._read = read
         self._models: dict[EncoderSource, M] = {}
-        self._reading: dict[EncoderSource, asyncio.Task[M]] = {}
+        self._reading = SharedWork[EncoderSource, M]()
         self._broken: dict[EncoderSource, tuple[float, BrokenModelError]] = {}
 
     async def get(self, source: EncoderSource) -> M:
@@ -43,11 +44,7 @@ class Shelf(Generic[M]):
         if source in self._models:
             return self._models[source]
         self._refuse(source)
-        if source not in self._reading:
-            task = asyncio.create_task(self._load(source))
-            self._reading[source] = task
-            task.add_done_callback(lambda done: self._done(source, done))
-        return await asyncio.shield(self._reading[source])
+        return await self._reading.get(source, lambda: self._load(source))
 
     def has(self, source: EncoderSource) -> bool:
         """Whether it is in memory, or was exported."""
@@ -73,8 +70,3 @@ class Shelf(Generic[M]):
             raise broken from error
         self._models[source] = model
         return model
-
-    def _done(self, source: EncoderSource, task: "asyncio.Task[M]") -> None:
-        del self._reading[source]
-        if not task.cancelled():
-            task.exception()  # asyncio would complain where nobody waited to the end
