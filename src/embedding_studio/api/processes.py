@@ -20,6 +20,7 @@ from typing import Any
 from prometheus_client.multiprocess import mark_process_dead
 
 from embedding_studio.infra.embedded import guard
+from embedding_studio.infra.leaving import LEAVE_WITHIN
 from embedding_studio.infra.notify import NOTIFY_SOCKET, ReadySignal, notify_ready
 from embedding_studio.kernel.errors import ConflictError, UnavailableError
 from embedding_studio.settings import PREFIX, ApiSettings
@@ -33,7 +34,7 @@ _START_WITHIN = 60.0
 _SHORT_LIFE = 10.0
 _MOST_SHORT_LIVES = 10
 _PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-_SPARE = 15.0  # seconds beyond its own deadlines until a process is killed
+_SPARE = LEAVE_WITHIN + 5.0  # seconds beyond its own deadlines until a process is killed
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 

@@ -14,14 +14,13 @@ from embedding_studio.api.processes import Processes, listen
 from embedding_studio.api.protocol import BoundedProtocol
 from embedding_studio.bootstrap import require_migrated
 from embedding_studio.infra.garbage import calm_collector
-from embedding_studio.infra.leaving import leave_within
+from embedding_studio.infra.leaving import leave_soon
 from embedding_studio.infra.notify import notify_ready
 from embedding_studio.settings import ApiSettings, Settings
 
 __all__ = ["serve"]
 
 _KEEP_ALIVE = 30  # longer than clients keep an idle connection, so that none sends into one that is being closed
-_LEAVE_WITHIN = 10.0  # seconds
 _CLOSE = (b"connection", b"close")
 
 
@@ -100,7 +99,7 @@ class _Server(uvicorn.Server):
             server.close()
         await self._wait(self._settings.linger, while_connected=True)
         await super().shutdown(sockets)
-        leave_within(_LEAVE_WITHIN)
+        leave_soon()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End at once if a signal came before."""

@@ -4,18 +4,21 @@ import logging
 import os
 import threading
 
-__all__ = ["leave_within"]
+__all__ = ["LEAVE_WITHIN", "leave_soon"]
 
 logger = logging.getLogger(__name__)
 
+LEAVE_WITHIN = 10.0
+"""Seconds that a process has to end by itself."""
 
-def leave_within(seconds: float) -> None:
-    """End the process after so many seconds if it has not ended by itself: code of a plugin may hold it for ever."""
+
+def leave_soon() -> None:
+    """End the process if it has not ended by itself in time: code of a plugin may hold it for ever."""
 
     def leave() -> None:
         logger.warning("something does not end, and is left behind")
         os._exit(os.EX_SOFTWARE)
 
-    timer = threading.Timer(seconds, leave)
+    timer = threading.Timer(LEAVE_WITHIN, leave)
     timer.daemon = True
     timer.start()

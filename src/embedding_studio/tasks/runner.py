@@ -150,7 +150,8 @@ class TaskRunner:
             except OUTAGES as error:
                 if time.monotonic() > patience:
                     raise
-                logger.warning("task %s is done, which is not written down yet: %s", task_id, as_unavailable(error))
+                why = as_unavailable(error).detail
+                logger.warning("task %s is done, which is not written down yet: %s", task_id, why)
                 await asyncio.sleep(_SLOWEST_BEAT)
             else:
                 return

@@ -19,7 +19,7 @@ from dramatiq.worker import WorkerThread
 from embedding_studio.bootstrap import Container, open_container, require_migrated
 from embedding_studio.infra.garbage import calm_collector
 from embedding_studio.infra.jobs import Signal, continued, open_brokers
-from embedding_studio.infra.leaving import leave_within
+from embedding_studio.infra.leaving import leave_soon
 from embedding_studio.infra.metrics import metrics_served
 from embedding_studio.infra.tracing import open_tracing
 from embedding_studio.settings import Settings
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 _THREADS = 2
 _POLL = 250  # milliseconds
 _GIVE_BACK_WITHIN = 8_000  # milliseconds
-_LEAVE_WITHIN = 10.0  # seconds
 
 
 def run_worker(settings: Settings, role: str) -> None:
@@ -65,7 +64,7 @@ def run_worker(settings: Settings, role: str) -> None:
         logger.info("worker %r is ready", role)
         stop.wait()
         _drain(workers, settings.tasks.drain)
-        leave_within(_LEAVE_WITHIN)
+        leave_soon()
 
 
 def _stop_signal() -> threading.Event:
