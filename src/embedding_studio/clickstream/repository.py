@@ -217,15 +217,13 @@ class ClickstreamRepository:
         while batch := [
             one["_id"] async for one in sessions.find({"user_id": user_id}, {"_id": 1}).limit(_SESSIONS_PER_BATCH)
         ]:
-            answers = await Event.get_pymongo_collection().delete_many({"session_id": {"$in": batch}})
-            deleted_events += answers.deleted_count
-            deleted_sessions += (await sessions.delete_many({"_id": {"$in": batch}})).deleted_count
+            gone, answers = await self._delete(batch)
+            deleted_sessions += gone
+            deleted_events += answers
         return deleted_sessions, deleted_events
 
     async def delete_before(self, collection: str, before: datetime, *, spared: Sequence[str], limit: int) -> int:
         """Delete the oldest sessions with their events; returns how many sessions.
-
-        The events go first: a crash between the two leaves sessions, which go the next time.
 
         Args:
             collection: Whose sessions.
@@ -238,8 +236,7 @@ class ClickstreamRepository:
         found = sessions.find(old, {"_id": 1}, sort=_IN_ORDER, limit=limit)
         batch = [one["_id"] async for one in found]
         if batch:
-            await Event.get_pymongo_collection().delete_many({"session_id": {"$in": batch}})
-            await sessions.delete_many({"_id": {"$in": batch}})
+            await self._delete(batch)
         return len(batch)
 
     async def delete_of(self, collection: str) -> None:
@@ -264,6 +261,16 @@ class ClickstreamRepository:
             failures = error.details["writeErrors"]
             return {one["index"]: WriteError(one["errmsg"], one["code"], one) for one in failures}
         return {}
+
+    @staticmethod
+    async def _delete(session_ids: Sequence[str]) -> tuple[int, int]:
+        """Delete sessions with their events; returns how many of both were there.
+
+        The events go first: a crash between the two leaves sessions, which go the next time.
+        """
+        events = await Event.get_pymongo_collection().delete_many({"session_id": {"$in": session_ids}})
+        sessions = await Session.get_pymongo_collection().delete_many({"_id": {"$in": session_ids}})
+        return sessions.deleted_count, events.deleted_count
 
     @staticmethod
     async def _count_events(session_ids: Iterable[str]) -> dict[str, int]:
