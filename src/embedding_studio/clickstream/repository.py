@@ -1,7 +1,7 @@
 """Every query on sessions and events."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,6 @@ _EVENTS_PER_SESSION = 10_000
 _SESSIONS_PER_BATCH = 500
 _SESSIONS_PER_INSERT = 100
 _SESSIONS_PER_DELETION = 2_000
-_LAST_TIME = datetime.max.replace(tzinfo=UTC)
 _WAITING_SESSIONS = 1_000
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
 _IN_ORDER = (("created_at", 1), ("_id", 1))
@@ -211,16 +210,9 @@ class ClickstreamRepository:
 
     async def delete_user(self, user_id: str) -> tuple[int, int]:
         """Delete the user's sessions, the events in them, and all other events of the user; returns both numbers."""
-        sessions = Session.get_pymongo_collection()
         events = await Event.get_pymongo_collection().delete_many({"user_id": user_id})
-        deleted_sessions, deleted_events = 0, events.deleted_count
-        while batch := [
-            one["_id"] async for one in sessions.find({"user_id": user_id}, {"_id": 1}).limit(_SESSIONS_PER_BATCH)
-        ]:
-            gone, answers = await self._delete(batch)
-            deleted_sessions += gone
-            deleted_events += answers
-        return deleted_sessions, deleted_events
+        sessions, answers = await self._delete_all({"user_id": user_id})
+        return sessions, events.deleted_count + answers
 
     async def delete_before(self, collection: str, before: datetime, *, spared: Sequence[str], limit: int) -> int:
         """Delete the oldest sessions with their events; returns how many sessions.
@@ -231,18 +223,13 @@ class ClickstreamRepository:
             spared: Experiments whose sessions stay.
             limit: How many sessions at most.
         """
-        sessions = Session.get_pymongo_collection()
         old = {"collection": collection, "created_at": {"$lt": before}, "experiment": {"$nin": list(spared)}}
-        found = sessions.find(old, {"_id": 1}, sort=_IN_ORDER, limit=limit)
-        batch = [one["_id"] async for one in found]
-        if batch:
-            await self._delete(batch)
-        return len(batch)
+        sessions, _ = await self._delete(old, limit=limit, order=_IN_ORDER)
+        return sessions
 
     async def delete_of(self, collection: str) -> None:
-        """Delete all sessions and events of a collection, batch by batch: what is cut off goes on when asked again."""
-        while await self.delete_before(collection, _LAST_TIME, spared=(), limit=_SESSIONS_PER_DELETION):
-            pass
+        """Delete all sessions and events of a collection; what is cut off goes on when asked again."""
+        await self._delete_all({"collection": collection})
         await Event.find({"collection": collection}).delete()
 
     @cached_property
@@ -262,15 +249,34 @@ class ClickstreamRepository:
             return {one["index"]: WriteError(one["errmsg"], one["code"], one) for one in failures}
         return {}
 
-    @staticmethod
-    async def _delete(session_ids: Sequence[str]) -> tuple[int, int]:
-        """Delete sessions with their events; returns how many of both were there.
+    async def _delete_all(self, criteria: Mapping[str, Any]) -> tuple[int, int]:
+        """Delete sessions with their events, batch by batch; returns how many of both.
+
+        It ends with a batch that is not full, as it would never overtake searches that go on.
+        """
+        sessions = events = 0
+        full = True
+        while full:
+            some, answers = await self._delete(criteria, limit=_SESSIONS_PER_DELETION)
+            sessions += some
+            events += answers
+            full = some == _SESSIONS_PER_DELETION
+        return sessions, events
+
+    async def _delete(
+        self, criteria: Mapping[str, Any], *, limit: int, order: Sequence[tuple[str, int]] | None = None
+    ) -> tuple[int, int]:
+        """Delete sessions with their events, the first in an order; returns how many of both.
 
         The events go first: a crash between the two leaves sessions, which go the next time.
         """
-        events = await Event.get_pymongo_collection().delete_many({"session_id": {"$in": session_ids}})
-        sessions = await Session.get_pymongo_collection().delete_many({"_id": {"$in": session_ids}})
-        return sessions.deleted_count, events.deleted_count
+        sessions = Session.get_pymongo_collection()
+        batch = [one["_id"] async for one in sessions.find(criteria, {"_id": 1}, sort=order, limit=limit)]
+        if not batch:
+            return 0, 0
+        events = await Event.get_pymongo_collection().delete_many({"session_id": {"$in": batch}})
+        await sessions.delete_many({"_id": {"$in": batch}})
+        return len(batch), events.deleted_count
 
     @staticmethod
     async def _count_events(session_ids: Iterable[str]) -> dict[str, int]:

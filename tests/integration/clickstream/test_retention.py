@@ -1,5 +1,6 @@
 """What was kept long enough goes, whole, and nothing else does."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -77,6 +78,23 @@ async def test_all_of_a_collection_goes_in_batches(
     sessions = [session, *[await studio.search(NAME, query={"vector": [1, 0]}, limit=1) for _ in range(4)]]
     await ClickstreamRepository().delete_of(NAME)
     assert [await left(one) for one in sessions] == [(0, 0)] * 5
+
+
+async def test_all_of_a_collection_goes_though_it_is_searched_all_the_while(
+    studio: Studio, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = ClickstreamRepository()
+    delete = repository._delete
+
+    async def delete_and_search(*args: Any, **options: Any) -> tuple[int, int]:
+        deleted = await delete(*args, **options)
+        await studio.search(NAME, query={"vector": [1, 0]}, limit=1)
+        return deleted
+
+    monkeypatch.setattr(repository, "_delete", delete_and_search)
+    async with asyncio.timeout(20):
+        await repository.delete_of(NAME)
+    assert await left(session) == (0, 0)
 
 
 async def test_a_collection_has_its_turn_until_less_than_a_batch_is_left(
