@@ -33,6 +33,10 @@ class Announcer:
     async def tell(self, collection: str, session_ids: Sequence[str]) -> None:
         """Note sessions with new events; once this returns, they will be learned whatever becomes of this process."""
         await self._backlog.add(collection, session_ids, self._clock())
+        self.ask(collection)
+
+    def ask(self, collection: str) -> None:
+        """Have a collection learn what was noted of it, after those that were asked for before."""
         self._names.add(collection)
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())

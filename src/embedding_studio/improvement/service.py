@@ -27,6 +27,7 @@ __all__ = ["ImprovementService"]
 logger = logging.getLogger(__name__)
 
 _SESSIONS_AT_ONCE = 200
+_BATCHES_PER_TURN = 10
 _WARM = 100
 _LEARNED_ANEW = 20_000
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -58,6 +59,7 @@ class ImprovementService:
         self._directions = directions
         self._collections = collections
         self._seen: dict[int, tuple[float, _Spaces]] = {}
+        self._noted_anew: dict[int, tuple[str, int]] = {}
         self._settled: dict[int, tuple[str, int]] = {}
         self._learning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -144,14 +146,19 @@ class ImprovementService:
         serving = await self._directions.serving(collection)
         if self._settled.get(collection.id) != serving:
             await self._directions.warm(collection)
-            await self._learn_anew(collection, serving)
-            self._settled[collection.id] = serving
+            if await self._learn_anew(collection, serving):
+                self._settled[collection.id] = serving
 
-    async def _learn_anew(self, collection: Collection, serving: tuple[str, int]) -> None:
-        for some in await self._to_learn_anew(collection, serving):
-            await self._backlog.add(collection.name, some, _LAST)
-        await self.learn(collection.name)
+    async def _learn_anew(self, collection: Collection, serving: tuple[str, int]) -> bool:
+        """Learn a turn's share once more; says whether that was all."""
+        if self._noted_anew.get(collection.id) != serving:
+            for some in await self._to_learn_anew(collection, serving):
+                await self._backlog.add(collection.name, some, _LAST)
+            self._noted_anew[collection.id] = serving
+        if await self.learn(collection.name):
+            return False
         await self._memories.note_whole(collection, *serving)
+        return True
 
     async def _to_learn_anew(self, collection: Collection, serving: tuple[str, int]) -> list[list[str]]:
         """The newest sessions, in batches; none where no other encoder served, or the memory of this one is whole."""
@@ -165,16 +172,17 @@ class ImprovementService:
         ids = [one["_id"] for one in sessions]
         return [ids[start : start + _SESSIONS_AT_ONCE] for start in range(0, len(ids), _SESSIONS_AT_ONCE)]
 
-    async def learn(self, name: str) -> int:
-        """Learn all sessions of a collection that wait for it; returns how many. Safe to do twice and at once."""
-        learned = 0
+    async def learn(self, name: str) -> bool:
+        """Learn sessions of a collection that wait for it; says whether more may wait. Safe to do twice and at once.
+
+        It ends with a batch that is not full, as it would never overtake events that go on, and after a few full ones,
+        as other collections wait for theirs.
+        """
         async with self._learning[name]:
-            while stamps := await self._backlog.next(name, limit=_SESSIONS_AT_ONCE):
-                await self._learn(name, list(stamps))
-                await self._backlog.done(stamps)
-                learned += len(stamps)
-                logger.info("sessions were learned", extra={"collection": name, "sessions": list(stamps)})
-        return learned
+            for _ in range(_BATCHES_PER_TURN):
+                if not await self._learn_next(name):
+                    return False
+        return True
 
     async def forget_session(self, session: Session) -> None:
         """Undo what a session taught; it teaches nothing from then on if it is irrelevant or gone."""
@@ -213,6 +221,15 @@ class ImprovementService:
         if memory is None:
             return []
         return await self._memories.page(memory, item_id=item_id, user_id=user_id, after=after, limit=limit)
+
+    async def _learn_next(self, name: str) -> bool:
+        """Learn the sessions that have waited longest; says whether more may wait."""
+        stamps = await self._backlog.next(name, limit=_SESSIONS_AT_ONCE)
+        if stamps:
+            await self._learn(name, list(stamps))
+            await self._backlog.done(stamps)
+            logger.info("sessions were learned", extra={"collection": name, "sessions": list(stamps)})
+        return len(stamps) == _SESSIONS_AT_ONCE
 
     async def _learn(self, name: str, session_ids: Sequence[str]) -> None:
         try:

@@ -62,7 +62,7 @@ def _improve(container: Container) -> Mapping[Job, Handler]:
 def _improve_at_once(container: Container) -> Mapping[Signal, Callable[[str], Awaitable[None]]]:
     from embedding_studio.improvement.actors import signals
 
-    return signals(container.improvement)
+    return signals(container.improvement, container.announcer)
 
 
 SIGNALS: Mapping[str, Callable[[Container], Mapping[Signal, Callable[[str], Awaitable[None]]]]] = {

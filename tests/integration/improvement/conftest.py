@@ -58,7 +58,7 @@ class Shop:
         assert answer.json()["accepted"] == len(events), answer.text
         return str(shown["session_id"])
 
-    async def learn(self) -> int:
+    async def learn(self) -> bool:
         return await self.studio.container.improvement.learn(self.name)
 
     async def teach(self, item: str, **fields: Any) -> str:

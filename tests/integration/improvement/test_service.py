@@ -1,6 +1,7 @@
 """What people choose moves what the next search shows, within its bounds, and can be undone."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,31 @@ async def test_learning_twice_and_at_once_is_learning_once(shop: Shop) -> None:
     assert await shop.rows() == [row]
 
 
+async def test_learning_has_an_end_though_events_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    improvement = shop.studio.container.improvement
+    done = improvement._backlog.done
+
+    async def done_and_clicked(stamps: Mapping[str, str]) -> None:
+        await done(stamps)
+        await shop.act("i41", user="bob")
+
+    first = await shop.act("i40", user="ann")
+    monkeypatch.setattr(improvement._backlog, "done", done_and_clicked)
+    async with asyncio.timeout(20):
+        assert not await shop.learn()
+    assert first in {one["session_id"] for one in await shop.rows()}
+
+
+async def test_a_collection_with_much_to_learn_has_its_turns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.improvement.service._SESSIONS_AT_ONCE", 1)
+    monkeypatch.setattr("embedding_studio.improvement.service._BATCHES_PER_TURN", 2)
+    sessions = [await shop.act("i40", user="ann") for _ in range(3)]
+    assert await shop.learn()
+    assert {one["session_id"] for one in await shop.rows()} == set(sessions[:2])
+    assert not await shop.learn()
+    assert {one["session_id"] for one in await shop.rows()} == set(sessions)
+
+
 async def test_what_a_dead_worker_left_is_learned_by_the_next(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     await shop.act("i40", user="ann")
     improvement = shop.studio.container.improvement
@@ -194,7 +220,7 @@ async def test_what_a_dead_worker_left_is_learned_by_the_next(shop: Shop, monkey
         broken.setattr(improvement._backlog, "done", die)
         with pytest.raises(KeyboardInterrupt):
             await shop.learn()
-    assert await shop.learn() == 1
+    await shop.learn()
     assert len(await shop.rows()) == 1
 
 
@@ -320,7 +346,7 @@ async def test_a_deployment_of_another_encoder_finds_what_the_one_before_had_lea
 
 @pytest.mark.parametrize("clicked_first", [False, True])
 async def test_what_was_taught_before_another_encoder_is_learned_with_its_vectors(
-    shop: Shop, clicked_first: bool
+    shop: Shop, clicked_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the memory that there is were that of the encoder before."""
     improvement, pool = shop.studio.container.improvement, shop.studio.container.pool
@@ -335,11 +361,15 @@ async def test_what_was_taught_before_another_encoder_is_learned_with_its_vector
     if clicked_first:
         await shop.teach("i50", user="cyd")
     assert await shop.scores() == before
-    await improvement.warm()
+    monkeypatch.setattr("embedding_studio.improvement.service._SESSIONS_AT_ONCE", 1)
+    monkeypatch.setattr("embedding_studio.improvement.service._BATCHES_PER_TURN", 1)
+    while collection.id not in improvement._settled:
+        await improvement.warm()
     improvement._seen.clear()
     assert await shop.scores() == pytest.approx(taught, abs=1e-6)  # clicks grow old
     await shop.forget(item_id="i40")
     improvement._settled.clear()
+    improvement._noted_anew.clear()
     await improvement.warm()
     assert await shop.scores() == before
 
