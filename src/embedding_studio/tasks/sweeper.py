@@ -17,6 +17,8 @@ __all__ = ["Chore", "Sweeper"]
 logger = logging.getLogger(__name__)
 
 _BATCH = 100
+_TURN_WITHIN = 3_600.0
+"""Seconds after which a chore is taken to hang: an experiment may be counted for a quarter of an hour."""
 
 Chore = Callable[[], Awaitable[object]]
 """Something small to be done every few seconds, by every worker; safe to do at once and twice."""
@@ -70,18 +72,23 @@ class Sweeper:
     async def run(self, *of_role: Chore) -> None:
         """Sweep until cancelled; whatever goes wrong is logged and outlived, for nobody else finds lost tasks.
 
+        No chore waits for another: one that takes long, or hangs, is late by itself.
+
         Args:
             of_role: Chores of this worker alone.
         """
+        await asyncio.gather(*map(self._repeat, (self.sweep, self.expire, *self._chores, *of_role)))
+
+    async def _repeat(self, chore: Chore) -> None:
         while True:
-            for chore in (self.sweep, self.expire, *self._chores, *of_role):
-                await self._do(chore)
+            await self._do(chore)
             await asyncio.sleep(self._settings.sweep_every)
 
     @staticmethod
     async def _do(chore: Chore) -> None:
         try:
-            await chore()
+            async with asyncio.timeout(_TURN_WITHIN):
+                await chore()
         except OUTAGES as error:
             logger.warning("sweep skipped: %s", as_unavailable(error).detail)
         except Exception:

@@ -1,6 +1,8 @@
 """What got lost is sent again."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pymongo.errors
@@ -8,7 +10,7 @@ import pytest
 
 from embedding_studio.infra.jobs import JobQueue
 from embedding_studio.kernel.time import now
-from embedding_studio.tasks import Outcome, Run, TaskSettings
+from embedding_studio.tasks import Chore, Outcome, Run, Sweeper, TaskSettings
 
 from .conftest import JOB, Tasks
 
@@ -17,6 +19,17 @@ pytestmark = pytest.mark.anyio
 
 async def fine(_run: Run) -> Outcome:
     return Outcome()
+
+
+@asynccontextmanager
+async def sweeping(sweeper: Sweeper, *chores: Chore) -> AsyncIterator[None]:
+    running = asyncio.create_task(sweeper.run(*chores))
+    try:
+        yield
+    finally:
+        while not running.done():  # Python 3.11's wait_for, which pymongo uses, may lose a cancellation
+            running.cancel()
+            await asyncio.wait([running], timeout=0.1)
 
 
 async def test_a_task_whose_message_was_lost_is_sent_again(tasks: Tasks) -> None:
@@ -113,13 +126,29 @@ async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.
     task_id = await tasks.submit()
     await (await tasks.get(task_id)).set({"sent_at": None})
     monkeypatch.setattr(JobQueue, "send", failing_once)
-    running = asyncio.create_task(sweeper.run(chore))
-    async with asyncio.timeout(5):
+    async with sweeping(sweeper, chore), asyncio.timeout(5):
         await sent.wait()
         await chore_done.wait()
-    while not running.done():  # Python 3.11's wait_for, which pymongo uses, may lose a cancellation
-        running.cancel()
-        await asyncio.wait([running], timeout=0.1)
+
+
+async def test_a_chore_that_hangs_holds_up_no_other_and_is_given_up(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.settings = TaskSettings(sweep_every=0.01)
+    monkeypatch.setattr("embedding_studio.tasks.sweeper._TURN_WITHIN", 0.5)
+    begun, twice, other_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hanging() -> None:
+        (twice if begun.is_set() else begun).set()
+        await asyncio.Event().wait()
+
+    async def other() -> None:
+        if begun.is_set() and not twice.is_set():
+            other_done.set()
+
+    async with sweeping(tasks.sweeper, hanging, other), asyncio.timeout(20):
+        await other_done.wait()
+        await twice.wait()
 
 
 async def test_tasks_that_were_kept_long_enough_go(tasks: Tasks) -> None:
