@@ -17,7 +17,7 @@ _BATCH = 500
 
 
 class Retention:
-    """A chore of workers: a batch of one collection at a time, so that nothing else waits for it."""
+    """A chore of workers: batch by batch, so that nothing else waits for it."""
 
     def __init__(
         self,
@@ -34,22 +34,29 @@ class Retention:
         self._clock = clock
         self._kept = timedelta(seconds=settings.kept)
         self._last = ""
+        self._behind: set[str] = set()
 
     async def expire(self) -> int:
-        """Delete the oldest sessions of a collection; returns how many.
+        """Delete the oldest sessions of the next collection by name, and of each of which more are left; how many.
 
-        The next one by name has its turn once fewer than a batch are left, so that one that is searched much keeps no
-        more than it should beside many that are not. Those that a live experiment counts stay until it has ended.
+        Each of these has a batch, so that one that is searched faster than its sessions go keeps no other waiting.
+        Those that a live experiment counts stay until it has ended.
         """
         if not self._kept:
             return 0
         collection = next(iter(await self._collections.page(after=self._last, limit=1)), None)
-        previous, self._last = self._last, collection.name if collection else ""
-        if collection is None:
-            return 0
-        before = self._clock() - self._kept
+        self._last = collection.name if collection else ""
         spared = await self._experiments()
-        deleted = await self._repository.delete_before(collection.name, before, spared=spared, limit=_BATCH)
+        deleted = 0
+        for name in sorted(self._behind | ({collection.name} if collection else set())):
+            deleted += await self._expire(name, spared)
+        return deleted
+
+    async def _expire(self, name: str, spared: Sequence[str]) -> int:
+        before = self._clock() - self._kept
+        deleted = await self._repository.delete_before(name, before, spared=spared, limit=_BATCH)
         if deleted == _BATCH:
-            self._last = previous
+            self._behind.add(name)
+        else:
+            self._behind.discard(name)
         return deleted

@@ -110,6 +110,25 @@ async def test_a_collection_has_its_turn_until_less_than_a_batch_is_left(
         assert await left(one) == (0, 0)
 
 
+@pytest.mark.usefixtures("session")
+async def test_a_collection_that_never_comes_to_its_end_keeps_no_other_waiting(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+
+    async def delete(name: str, *_: object, limit: int, **__: object) -> int:
+        looked_at.append(name)
+        return limit if name == NAME else 0
+
+    other = f"{NAME}-beside"
+    await studio.create(other, "vectors", options={"dimensions": 2})
+    chore = retention(studio, 30, later=31)
+    monkeypatch.setattr(chore._repository, "delete_before", delete)
+    await until_all_were_looked_at(chore.expire)
+    await studio.client.delete(f"/api/v1/collections/{other}")
+    assert other in looked_at[looked_at.index(NAME) :]
+
+
 def test_sessions_that_take_events_are_kept() -> None:
     with pytest.raises(ValidationError, match="open_for"):
         ClickstreamSettings(kept=60, open_for=3_600)
