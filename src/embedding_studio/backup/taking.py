@@ -52,8 +52,8 @@ async def take_backup(settings: Settings, folder: Path, *, console: Console) -> 
         console: Shows the progress.
 
     Raises:
-        ConflictError: The folder is in use, or cannot be made; the database was not migrated; or a collection, an
-            experiment or a shadow came or went meanwhile, so that the parts would not fit together.
+        ConflictError: The folder is in use, or cannot be made; the database was not migrated; or it was migrated, or a
+            collection, an experiment or a shadow came or went meanwhile, so that the parts would not fit together.
         UnavailableError: A server does not answer, or `pg_dump` is not there or failed.
     """
     try:
@@ -95,7 +95,7 @@ class _Taking:
         self._progress = progress
 
     async def run(self) -> Manifest:
-        began, revision, before = now(), await present_revision(self._settings.postgres), await self._layout()
+        began, schema, before = now(), await self._schema(), await self._layout()
         names = await collections_of(self._database)
         open_work = await self._documents([name for name in names if name in _BEFORE_POSTGRES])
         bar = self._progress.add_task("PostgreSQL", total=1)
@@ -108,18 +108,19 @@ class _Taking:
             raise ConflictError(
                 "a collection, an experiment or a shadow came or went while the backup was taken: take it again"
             )
-        shape = await present_documents(self._database)
-        return await asyncio.to_thread(self._finish, began, revision, shape, server, (*open_work, *documents), objects)
+        if await self._schema() != schema:
+            raise ConflictError("the databases were migrated while the backup was taken: take it again")
+        return await asyncio.to_thread(self._finish, began, schema, server, (*open_work, *documents), objects)
 
     def _finish(
         self,
         began: datetime,
-        revision: str,
-        documents_revision: int,
+        schema: tuple[str, int],
         server: int,
         documents: Sequence[BackedUp],
         objects: list[BackedUp],
     ) -> Manifest:
+        revision, documents_revision = schema
         manifest = Manifest(
             format=FORMAT,
             began=began,
@@ -162,6 +163,10 @@ class _Taking:
         except NotFoundError:
             return None
         return await asyncio.to_thread(_backed_up, self._folder, key, path)
+
+    async def _schema(self) -> tuple[str, int]:
+        """The revisions of PostgreSQL and of the documents."""
+        return await present_revision(self._settings.postgres), await present_documents(self._database)
 
     async def _layout(self) -> tuple[list[Any], list[Any], list[Any]]:
         """What must not come or go while the parts are read one after the other."""
