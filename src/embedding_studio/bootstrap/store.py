@@ -1,11 +1,19 @@
 """Collections, their items, and the models that turn these into vectors."""
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from embedding_studio.bootstrap.tasks import TaskServices
 from embedding_studio.inference import EmbeddingService, ModelService
-from embedding_studio.vector_store import Catalog, CollectionService, Indexes, IndexHolds, IndexVersions, ItemStore
+from embedding_studio.vector_store import (
+    Catalog,
+    CollectionService,
+    Indexes,
+    IndexHolds,
+    IndexVersions,
+    ItemStore,
+    leaving,
+)
 
 __all__ = ["StoreServices"]
 
@@ -60,6 +68,7 @@ class StoreServices(TaskServices):
                 self._shadow_repository.delete_of,
                 self.tasks.delete_of,
             ),
+            leaving=partial(leaving, self.settings.postgres),
             settings=self.settings.vector_store,
         )
 

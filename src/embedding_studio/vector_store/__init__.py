@@ -2,7 +2,7 @@
 
 from embedding_studio.vector_store.bm25 import Matches
 from embedding_studio.vector_store.calibration import LARGEST_EF
-from embedding_studio.vector_store.catalog import Catalog
+from embedding_studio.vector_store.catalog import Catalog, leaving
 from embedding_studio.vector_store.deletions import (
     delete_items,
     delete_matching,
@@ -26,6 +26,7 @@ from embedding_studio.vector_store.domain import (
 )
 from embedding_studio.vector_store.errors import (
     CollectionExistsError,
+    CollectionLeavesError,
     CollectionNotFoundError,
     DeploymentMovedError,
     ItemNotFoundError,
@@ -65,6 +66,7 @@ __all__ = [
     "Catalog",
     "Collection",
     "CollectionExistsError",
+    "CollectionLeavesError",
     "CollectionNotFoundError",
     "CollectionOptions",
     "CollectionService",
@@ -116,6 +118,7 @@ __all__ = [
     "is_fragmented",
     "is_served",
     "items_with_phrases",
+    "leaving",
     "merge_terms",
     "note_deletion",
     "note_recall",

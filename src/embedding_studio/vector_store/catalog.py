@@ -1,28 +1,30 @@
 """Every query on collections, index versions and deployments."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 
-from embedding_studio.infra.postgres import Connection, Pool
+from embedding_studio.infra.postgres import Connection, Pool, PostgresSettings, open_connection
 from embedding_studio.kernel.errors import InvalidError, UnavailableError
 from embedding_studio.sdk import EncoderSource, Metric
 from embedding_studio.vector_store.domain import BASE_MODEL_VERSION, Collection
 from embedding_studio.vector_store.errors import (
     CollectionExistsError,
+    CollectionLeavesError,
     CollectionNotFoundError,
     DeploymentMovedError,
 )
 from embedding_studio.vector_store.options import CollectionOptions, stored_options
 from embedding_studio.vector_store.tables import create_items_table, create_parts_table, drop_parts_table, items_table
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "leaving"]
 
 _DROP_ATTEMPTS = 50
+_NAME = "hashtextextended('collection ' || $1, 0)"
 _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.options, c.created_at, c.deployment_id,
     v.version AS index_version, v.dimensions, v.encoder, v.ef_search AS raised_ef_search, v.trusted_depth
@@ -37,6 +39,22 @@ _SERVING = (
     " AND v.state IN ('active', 'retired') AND (v.encoder = $3 OR ($3 IS NULL AND v.version = d.index_version))"
     " ORDER BY v.version = d.index_version DESC, v.version DESC LIMIT 1"
 )
+
+
+@asynccontextmanager
+async def leaving(settings: PostgresSettings, name: str) -> AsyncIterator[None]:
+    """While the block runs, no collection of this name is made, and nobody else deletes the one that there is.
+
+    A connection of its own holds the name: that may take minutes, and the pool's are for those who wait for an answer.
+
+    Raises:
+        CollectionLeavesError: Somebody else is in such a block.
+    """
+    async with open_connection(settings) as connection:
+        lock = f"SELECT pg_try_advisory_lock({_NAME})"
+        if not await connection.fetchval(lock, name, timeout=settings.statement_timeout):
+            raise CollectionLeavesError(name)
+        yield
 
 
 class Catalog:
@@ -60,12 +78,14 @@ class Catalog:
         """Create the collection with its tables, its first index version and its first deployment, or nothing.
 
         Raises:
-            CollectionExistsError: The name is taken.
+            CollectionExistsError: The name is taken, or not all is gone yet of the collection that had it.
             InvalidError: The database does not know the language.
         """
         language = options.language or "english"
         async with self._pool.acquire() as connection, connection.transaction():
             await self._check_language(connection, language)
+            if not await connection.fetchval(f"SELECT pg_try_advisory_xact_lock_shared({_NAME})", name):
+                raise CollectionExistsError(name)
             try:
                 collection_id = await connection.fetchval(
                     "INSERT INTO collections (name, plugin, metric, options) VALUES ($1, $2, $3, $4) RETURNING id",

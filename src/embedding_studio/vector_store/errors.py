@@ -9,6 +9,7 @@ from embedding_studio.kernel.errors import ConflictError, NotFoundError
 
 __all__ = [
     "CollectionExistsError",
+    "CollectionLeavesError",
     "CollectionNotFoundError",
     "DeploymentMovedError",
     "ItemNotFoundError",
@@ -29,6 +30,13 @@ class CollectionExistsError(ConflictError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a collection {name!r} exists already")
+
+
+class CollectionLeavesError(ConflictError):
+    """Somebody deletes it already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the collection {name!r} is being deleted already; wait until it is gone")
 
 
 class ItemNotFoundError(NotFoundError):

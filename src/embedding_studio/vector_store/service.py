@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
@@ -18,13 +19,16 @@ from embedding_studio.vector_store.recall import Recall
 from embedding_studio.vector_store.settings import VectorStoreSettings
 from embedding_studio.vector_store.versions import IndexVersions
 
-__all__ = ["CollectionService", "DimensionsOf", "OnDelete"]
+__all__ = ["CollectionService", "DimensionsOf", "Leaving", "OnDelete"]
 
 DimensionsOf = Callable[[EmbeddingPlugin], Awaitable[int]]
 """The dimensions of a plugin's encoder."""
 
 OnDelete = Callable[[str], Awaitable[None]]
 """Deletes what another context keeps of a collection."""
+
+Leaving = Callable[[str], AbstractAsyncContextManager[None]]
+"""Keeps a name from everybody else while what has it is deleted."""
 
 _NAME = re.compile(NAME_PATTERN)
 _MOST_DIMENSIONS: Mapping[Storage, int] = {"halfvec": 4_000, "vector": 2_000, "binary": 4_000}
@@ -41,6 +45,7 @@ class CollectionService:
         plugins: PluginRegistry,
         dimensions_of: DimensionsOf,
         on_delete: Sequence[OnDelete],
+        leaving: Leaving,
         settings: VectorStoreSettings,
     ) -> None:
         self._catalog = catalog
@@ -48,6 +53,7 @@ class CollectionService:
         self._plugins = plugins
         self._dimensions_of = dimensions_of
         self._on_delete = on_delete
+        self._leaving = leaving
         self._settings = settings
         self._seen: dict[str, tuple[float, Collection]] = {}
 
@@ -148,16 +154,18 @@ class CollectionService:
         """Delete the collection and all that any context keeps of it.
 
         The catalog goes after the other contexts: if one of them fails, the same call does the rest. Then they are
-        asked again, for what requests under way wrote meanwhile.
+        asked again, for what requests under way wrote meanwhile. They know it by its name, which is taken until then.
 
         Raises:
+            CollectionLeavesError: Somebody deletes it already.
             CollectionNotFoundError: There is none of this name.
         """
-        await self.current(name)
-        await self._forget(name)
-        await self._catalog.delete(name)
-        self._seen.pop(name, None)
-        await self._forget(name)
+        async with self._leaving(name):
+            await self.current(name)
+            await self._forget(name)
+            await self._catalog.delete(name)
+            self._seen.pop(name, None)
+            await self._forget(name)
 
     async def _forget(self, name: str) -> None:
         for forget in self._on_delete:

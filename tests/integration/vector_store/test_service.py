@@ -111,6 +111,48 @@ async def test_deleting_a_collection_while_it_is_used_harms_nobody(studio: Studi
     assert await leftovers(studio, name) == []
 
 
+async def test_nothing_is_made_under_a_name_until_all_that_had_it_is_gone(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = {"name": any_name, "plugin": "vectors", "options": {"dimensions": 2}}
+    items = {"items": [{"id": "a", "payload": {}, "vector": [1, 2]}]}
+    collections = studio.container.collections
+    made, accepted = list[int](), list[str]()
+
+    async def meanwhile(name: str) -> None:
+        made.append((await studio.client.post(URL, json=vectors)).status_code)
+        if made[-1] == 201:
+            accepted.append((await studio.client.post(f"{URL}/{name}/items", json=items)).json()["task_id"])
+
+    await studio.create(any_name, "vectors", options={"dimensions": 2})
+    with monkeypatch.context() as busy:
+        busy.setattr(collections, "_on_delete", (meanwhile, *collections._on_delete))
+        assert (await studio.client.delete(f"{URL}/{any_name}")).status_code == 204
+    assert [(await studio.task(one))["state"] for one in accepted] == ["pending"] * len(accepted)
+    assert made == [409, 409]
+    await studio.create(any_name, "vectors", options={"dimensions": 2})
+
+
+async def test_what_is_being_deleted_is_not_deleted_once_more(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collections = studio.container.collections
+    began, may_go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: str) -> None:
+        began.set()
+        await may_go.wait()
+
+    await studio.create(any_name, "vectors", options={"dimensions": 2})
+    monkeypatch.setattr(collections, "_on_delete", (slow, *collections._on_delete))
+    first = asyncio.create_task(studio.client.delete(f"{URL}/{any_name}"))
+    await began.wait()
+    assert (await studio.client.delete(f"{URL}/{any_name}")).status_code == 409
+    may_go.set()
+    assert (await first).status_code == 204
+    assert (await studio.client.get(f"{URL}/{any_name}")).status_code == 404
+
+
 async def leftovers(studio: Studio, name: str) -> list[str]:
     """Tables of collections that are gone, and staged items of them."""
     pool = studio.container.pool
