@@ -18,6 +18,25 @@ from embedding_studio.settings import Settings
 from servers import embedded_servers
 from studio import Studio, open_studio
 
+_PATIENCE = (
+    "access.keyring._DEADLINE",
+    "access.rates._DEADLINE",
+    "api.health._DEADLINE",
+    "api.readings._DEADLINE",
+    "experiments.serving._PATIENCE_S",
+    "tasks.service._SEND_WITHIN",
+)
+"""How long a server is waited for before it is taken for lost."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """On a busy machine servers are slow, not lost; tests of lost ones say how long they wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _PATIENCE:
+            patch.setattr(f"embedding_studio.{name}", 60.0)
+        yield
+
 
 @pytest.fixture(scope="session")
 def urls() -> Iterator[ServerUrls]:

@@ -23,9 +23,11 @@ async def client(settings: Settings) -> AsyncIterator[Redis]:
 
 async def test_as_many_as_a_second_allows_come_at_once(client: Redis) -> None:
     limiter, key = RateLimiter(client), new_id()
+    started = time.monotonic()
     waits = [await limiter.wait(key, 3) for _ in range(5)]
-    assert [wait > 0 for wait in waits] == [False, False, False, True, True]
-    assert waits[3] <= 1 / 3
+    refilled = 3 * (time.monotonic() - started)
+    assert 3 <= sum(wait == 0 for wait in waits) <= 3 + refilled
+    assert max(waits) <= 1 / 3
 
 
 async def test_a_slow_rate_lets_one_through(client: Redis) -> None:
@@ -45,8 +47,8 @@ async def test_processes_share_a_budget_also_when_all_come_at_once(client: Redis
 
 async def test_keys_have_budgets_of_their_own_which_redis_forgets(client: Redis) -> None:
     limiter, keys = RateLimiter(client), [new_id(), new_id()]
-    assert [await limiter.wait(key, 1) for key in keys] == [0, 0]
-    assert 0 < await client.pttl(f"rate:{keys[0]}") <= 1_000
+    assert [await limiter.wait(key, 0.01) for key in keys] == [0, 0]
+    assert 0 < await client.pttl(f"rate:{keys[0]}") <= 100_000
 
 
 async def test_while_redis_is_away_each_process_keeps_the_budget(caplog: pytest.LogCaptureFixture) -> None:
@@ -66,6 +68,6 @@ async def test_while_redis_is_away_each_process_keeps_the_budget(caplog: pytest.
 
 async def test_the_script_may_be_lost(client: Redis) -> None:
     limiter, key = RateLimiter(client), new_id()
-    await limiter.wait(key, 1)
+    await limiter.wait(key, 0.01)
     await client.script_flush()
-    assert await limiter.wait(key, 1) > 0
+    assert await limiter.wait(key, 0.01) > 0

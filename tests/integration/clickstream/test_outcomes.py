@@ -175,7 +175,7 @@ SESSIONS = st.lists(
 
 
 @given(SESSIONS)
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_the_moments_are_those_of_the_units(studio: Studio, sessions: list[Any]) -> None:
     name = new_id()
     units: dict[str, dict[int, list[Json]]] = defaultdict(lambda: defaultdict(list))

@@ -116,7 +116,7 @@ async def test_dead_rows_and_old_statistics(studio: Studio, patient: Collection,
 async def test_a_table_without_statistics(studio: Studio, patient: Collection, examine: Examine) -> None:
     await change(
         studio,
-        f"CREATE TABLE again (LIKE terms_{patient.id}_1 INCLUDING ALL)",
+        f"CREATE TABLE again (LIKE terms_{patient.id}_1 INCLUDING ALL) WITH (autovacuum_enabled = off)",
         f"DROP TABLE terms_{patient.id}_1",
         f"ALTER TABLE again RENAME TO terms_{patient.id}_1",
         f"INSERT INTO terms_{patient.id}_1 SELECT 'term' || n, 1, 0, '' FROM generate_series(1, 1000) n",

@@ -133,7 +133,7 @@ async def test_the_tokenizer_splits_texts_for_the_encoder(clips: Encoders, clip_
 
 @pytest.fixture
 async def crosses(cross_folder: Path) -> AsyncIterator[Encoders]:
-    found = Encoders(InferenceSettings(encoders=cross_folder.parent, threads=1, score_timeout=5))
+    found = Encoders(InferenceSettings(encoders=cross_folder.parent, threads=1, score_timeout=60))
     yield found
     found.close()
 

@@ -136,7 +136,7 @@ async def test_nobody_waits_behind_a_migration_that_waits(
     migrating = asyncio.create_task(migrate(settings_of(dsn)))
     other = await asyncpg.connect(dsn)
     for _ in range(5):
-        await asyncio.wait_for(other.fetch("SELECT FROM collections"), 10)
+        await asyncio.wait_for(other.fetch("SELECT FROM collections"), 60)
     assert not migrating.done()
     await long.rollback()
     await migrating

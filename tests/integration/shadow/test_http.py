@@ -62,6 +62,8 @@ def start(studio: Studio, shop: Collection) -> Start:
 async def seen_anew(studio: Studio) -> None:
     """Have the process look what shadows there are, now."""
     shadows = studio.container.mirror._shadows
+    if shadows._looking is not None:
+        await shadows._looking  # may have looked too early
     shadows._good_until = 0.0
     shadows.of("")
     if shadows._looking is not None:

@@ -72,7 +72,7 @@ async def test_tasks_are_filtered_by_what_they_are(studio: Studio, name: str) ->
 async def test_who_waits_for_a_task_gets_it_when_it_is_done(studio: Studio, name: str) -> None:
     body = {"items": [{"id": "a", "payload": {}, "vector": [1]}]}
     posting = asyncio.create_task(studio.client.post(f"/api/v1/collections/{name}/items?wait=true", json=body))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (ids := await listed(studio, collection=name, limit=10)):  # noqa: ASYNC110  # MongoDB tells nobody
             await asyncio.sleep(0.01)
         await studio.work(ids[0])

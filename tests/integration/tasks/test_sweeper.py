@@ -126,7 +126,7 @@ async def test_whatever_goes_wrong_it_goes_on(tasks: Tasks, monkeypatch: pytest.
     task_id = await tasks.submit()
     await (await tasks.get(task_id)).set({"sent_at": None})
     monkeypatch.setattr(JobQueue, "send", failing_once)
-    async with sweeping(sweeper, chore), asyncio.timeout(5):
+    async with sweeping(sweeper, chore), asyncio.timeout(60):
         await sent.wait()
         await chore_done.wait()
 

@@ -51,15 +51,19 @@ async def test_collections_are_listed_page_by_page(studio: Studio) -> None:
         assert (await studio.client.delete(f"{URL}/{name}")).status_code == 404
 
 
-async def test_a_deployment_is_seen_by_everyone_in_time(studio: Studio, points: Collection) -> None:
+async def test_a_deployment_is_seen_by_everyone_in_time(
+    studio: Studio, points: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another process deploys: what is remembered here is never older than was promised."""
     collections, catalog = studio.container.collections, studio.container.catalog
+    monkeypatch.setattr(studio.container.settings.vector_store, "seen_within", 60.0)
     assert (await collections.get(points.name)).model_version == 1
     await catalog.deploy(points, model_version=2, leaving=points.deployment_id, task_id=new_id(), note="")
     assert (await collections.get(points.name)).model_version == 1
     assert (await collections.current(points.name)).model_version == 2
     await catalog.roll_back(points.name, leaving=(await catalog.get(points.name)).deployment_id)
     assert (await collections.get(points.name)).model_version == 2
+    monkeypatch.undo()
     await asyncio.sleep(studio.container.settings.vector_store.seen_within)
     assert (await collections.get(points.name)).model_version == 1
 

@@ -218,7 +218,9 @@ OPERATORS = ["eq", "ne", "in", "any", "all", "exists", "gt", "gte", "lt", "lte",
 
 
 @given(field=st.text(max_size=8), operator=st.sampled_from(OPERATORS), operand=anything, payload=payloads)
-@hypothesis_settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_what_is_not_refused_is_answered(
     studio: Studio, field: str, operator: str, operand: Any, payload: dict[str, Any]
 ) -> None:

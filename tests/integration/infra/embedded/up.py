@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,7 @@ PARENT = Path(__file__).with_name("parent.py")
 
 
 class Up:
-    """The process once its servers are ready, and all processes below it."""
+    """The process once its servers are ready, and all processes below it, some of which come and go."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -34,22 +35,33 @@ class Up:
         line = process.stdout.readline()
         assert line, f"the servers did not start: {process.communicate(timeout=60)[1]}"
         self.urls = ServerUrls(**json.loads(line))
-        self.below = psutil.Process(process.pid).children(recursive=True)
+        self.below = self._living_below()
+
+    def _living_below(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
 
     def below_named(self, name: str) -> psutil.Process:
         """The child, not a grandchild, whose program has this name."""
-        return next(child for child in self.below if child.ppid() == self.process.pid and child.name() == name)
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if child in self.below and _name_of(child) == name)
+
+    def users_below(self) -> set[str]:
+        """Whose processes those below are."""
+        users: set[str] = set()
+        for process in self._living_below():
+            with suppress(psutil.NoSuchProcess):
+                users.add(process.username())
+        return users
 
     def wait_for_another(self, name: str) -> None:
         """Wait until another process of this program has taken the place of the one that was killed."""
         deadline = time.monotonic() + 60
         while not any(
-            child.name() == name and child.ppid() == self.process.pid and child not in self.below
-            for child in psutil.Process(self.process.pid).children()
+            _name_of(child) == name and child not in self.below for child in psutil.Process(self.process.pid).children()
         ):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        self.below += psutil.Process(self.process.pid).children(recursive=True)
+        self.below += self._living_below()
         self._wait_until_all_answer()
 
     def _wait_until_all_answer(self) -> None:
@@ -71,22 +83,31 @@ class Up:
     def wait(self) -> tuple[str, str]:
         """Wait for the parent and all below it to be gone, and return what it said on both of its streams."""
         output, errors = self.process.communicate(timeout=60)
-        _, alive = psutil.wait_procs(self.below, timeout=20)
+        _, alive = psutil.wait_procs(self.below, timeout=60)
         assert not alive
         return output, errors
 
     def kill(self) -> None:
         """Kill the parent and see all below it gone."""
         self.process.kill()
-        psutil.wait_procs(self.below, timeout=20)
+        psutil.wait_procs(self.below, timeout=60)
 
     def kill_all(self) -> None:
         """Kill every process at once: none has the time to see another die."""
         for process in (psutil.Process(self.process.pid), *self.below):
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
         for process in self.below:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.end(signal.SIGKILL)
+
+
+def _name_of(process: psutil.Process) -> str | None:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return None
 
 
 class Start(Protocol):

@@ -17,7 +17,7 @@ from unit.infra.loaders.reading import assert_resumable, outline, read_all
 
 pytestmark = [pytest.mark.anyio, pytest.mark.integration]
 
-QUICK = Retries(attempts=3, first=0.01, most=0.01, deadline=5)
+QUICK = Retries(attempts=3, first=0.01, most=0.01, deadline=60)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def web() -> Iterator[WebServer]:
 
 def loader(web: WebServer, *urls: str, guard: Guard | None = None, **options: Any) -> FilesLoader:
     hosts = frozenset({web.host})
-    settings = {"token_env": None, "limit": 1 << 20, "deadline": 10.0, "retries": QUICK, **options}
+    settings = {"token_env": None, "limit": 1 << 20, "deadline": 60.0, "retries": QUICK, **options}
     return FilesLoader(WebFiles(urls, guard or Guard(hosts, hosts), **settings), RowFields())
 
 

@@ -1,16 +1,37 @@
 import asyncio
-import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 from embedding_studio.bench.search.timing import Call, Times, by_turns, throughputs
 
 
-def noting(name: str, notes: list[str], *, pause: float = 0.0) -> Call:
+class Clock:
+    """Time passes only in calls."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    async def pass_time(self, seconds: float) -> None:
+        self.at += seconds
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("embedding_studio.bench.search.timing.time", SimpleNamespace(perf_counter=made))
+    return made
+
+
+def noting(name: str, notes: list[str], clock: Clock, *, seconds: float = 0.0) -> Call:
     async def call(number: int) -> None:
         notes.append(f"{name}{number}")
-        await asyncio.sleep(pause)
+        await clock.pass_time(seconds)
 
     return call
 
@@ -21,9 +42,9 @@ def test_percentiles_are_in_milliseconds() -> None:
     assert 1.0 < times.p99 <= 100.0
 
 
-def test_calls_take_turns_of_forty_and_ask_something_else_than_the_one_before() -> None:
+def test_calls_take_turns_of_forty_and_ask_something_else_than_the_one_before(clock: Clock) -> None:
     notes: list[str] = []
-    times = asyncio.run(by_turns([noting("a", notes), noting("b", notes)], 400))
+    times = asyncio.run(by_turns([noting("a", notes, clock), noting("b", notes, clock)], 400))
     assert "".join(note[0] for note in notes) == ("a" * 40 + "b" * 40) * 10
     asked = [{note[1:] for note in notes[first : first + 40]} for first in range(0, 800, 40)]
     assert all(not one & other for one, other in pairwise(asked))
@@ -31,20 +52,19 @@ def test_calls_take_turns_of_forty_and_ask_something_else_than_the_one_before() 
     assert len(times) == 2
 
 
-def test_the_first_calls_of_a_turn_are_left_out() -> None:
+def test_the_first_calls_of_a_turn_are_left_out(clock: Clock) -> None:
     async def slow_at_first(number: int) -> None:
-        await asyncio.sleep(0.05 if number % 40 == 0 else 0)
+        await clock.pass_time(1.0 if number % 40 == 0 else 0.25)
 
     (times,) = asyncio.run(by_turns([slow_at_first], 80, warm_up=1))
-    assert times.p99 < 50
+    assert (times.p50, times.p99) == (250, 250)
 
 
-def test_crews_take_turns_and_end_in_time() -> None:
+def test_crews_take_turns_and_end_in_time(clock: Clock) -> None:
     notes: list[str] = []
-    crews = [[noting("a", notes, pause=0.001)] * 2, [noting("b", notes, pause=0.01)]]
-    started = time.perf_counter()
-    rates = asyncio.run(throughputs(crews, seconds=0.09))
-    assert time.perf_counter() - started < 5
-    assert rates[0] > rates[1] > 0
+    crews = [[noting("a", notes, clock, seconds=0.25)] * 2, [noting("b", notes, clock, seconds=1.0)]]
+    rates = asyncio.run(throughputs(crews, seconds=9))
+    assert rates == [4, 1]
+    assert clock.at == 18
     turns = [note[0] for index, note in enumerate(notes) if index == 0 or notes[index - 1][0] != note[0]]
     assert turns == ["a", "b"] * 3

@@ -35,7 +35,7 @@ def running(*argv: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[st
 
 def wait_for_name(pid: int, name: str) -> None:
     """The kernel renames a process a moment after Popen has returned."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}/comm").read_text().strip() != name:
         assert time.monotonic() < deadline
 
@@ -112,8 +112,8 @@ def test_a_server_still_working_in_the_folder_is_named(tmp_path: Path) -> None:
 
 def test_waits_for_a_server_that_is_ending(tmp_path: Path) -> None:
     with running("/bin/sleep", "0.2", cwd=tmp_path) as server:
-        wait_until_vacant(tmp_path, "sleep", deadline_s=20)
-        assert server.wait(10) == 0
+        wait_until_vacant(tmp_path, "sleep", deadline_s=60)
+        assert server.wait(60) == 0
 
 
 def test_another_program_in_the_folder_does_not_count(tmp_path: Path) -> None:

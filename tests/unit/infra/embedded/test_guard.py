@@ -37,7 +37,7 @@ def guarded(
     *argv: str, parent: int | None = None, user: str = "-", cwd: Path | None = None, within: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     shim = [*within, sys.executable, "-I", "-S", guard.__file__, str(parent or os.getpid()), "9", user]
-    return subprocess.run([*shim, *argv], capture_output=True, text=True, check=False, timeout=30, cwd=cwd)
+    return subprocess.run([*shim, *argv], capture_output=True, text=True, check=False, timeout=120, cwd=cwd)
 
 
 def test_becomes_the_program() -> None:
@@ -62,11 +62,11 @@ def test_a_child_that_asked_for_it_dies_with_its_parent() -> None:
     folder = str(Path(guard.__file__).parent)
 
     result = subprocess.run(
-        [sys.executable, "-c", PARENT, folder], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", PARENT, folder], capture_output=True, text=True, check=False, timeout=120
     )
 
     assert result.returncode == -9
-    psutil.wait_procs(orphans(int(result.stdout)), timeout=10)
+    psutil.wait_procs(orphans(int(result.stdout)), timeout=60)
     assert not orphans(int(result.stdout))
 
 
@@ -159,11 +159,11 @@ def test_dies_with_its_parent_after_the_change_of_user(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
         cwd=tmp_path,
     )
 
-    psutil.wait_procs(orphans(int(result.stdout)), timeout=10)
+    psutil.wait_procs(orphans(int(result.stdout)), timeout=60)
     assert not orphans(int(result.stdout))
 
 
