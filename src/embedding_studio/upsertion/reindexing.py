@@ -207,10 +207,11 @@ class Reindexer:
         )
 
     async def _fill(self, run: Run, collection: Collection, index: IndexVersion, preparer: Preparer) -> None:
-        after = index.filled_to or ""
+        """Fill in what there is; whoever writes later writes to both, so that nobody is chased who adds at the end."""
+        after, last = index.filled_to or "", await self._items.last(collection)
         total, _ = await self._versions.count(collection, collection.index_version)
         done, _ = await self._versions.count(collection, index.version)
-        while stored := await self._items.stored(collection, after=after, limit=_BATCH):
+        while stored := await self._items.stored(collection, after=after, until=last, limit=_BATCH):
             started = time.perf_counter()
             after = stored[-1].id
             await self._fill_batch(collection, index, preparer, stored, filled_to=after)

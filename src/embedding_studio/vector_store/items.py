@@ -128,14 +128,21 @@ class ItemStore:
         )
         return [Item(**row, content_hash="") for row in rows]
 
-    async def stored(self, collection: Collection, *, after: str, limit: int) -> list[Item]:
-        """Items as they are stored, without their parts, by id from the one after `after`."""
+    async def stored(self, collection: Collection, *, after: str, limit: int, until: str | None = None) -> list[Item]:
+        """Items as they are stored, without their parts, by id from the one after `after`; none after `until`."""
         rows = await self._pool.fetch(
-            f"SELECT {_STORED} FROM {items_table(collection.id)} WHERE id > $1 ORDER BY id LIMIT $2",
+            f"SELECT {_STORED} FROM {items_table(collection.id)} WHERE id > $1 AND ($3::text IS NULL OR id <= $3)"
+            " ORDER BY id LIMIT $2",
             after,
             limit,
+            until,
         )
         return [Item(**row, content_hash="") for row in rows]
+
+    async def last(self, collection: Collection) -> str:
+        """The last id; empty where there is no item."""
+        last: str | None = await self._pool.fetchval(f"SELECT max(id) FROM {items_table(collection.id)}")
+        return last or ""
 
     async def get(self, collection: Collection, item_id: str) -> StoredItem:
         """The item with its parts.

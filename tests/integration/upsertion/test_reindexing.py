@@ -112,6 +112,25 @@ async def test_what_is_written_and_deleted_meanwhile_is_in_both(
     assert await texts(studio, collection, 2) == expected
 
 
+async def test_the_filling_has_an_end_though_items_come_all_the_while(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.upsertion.reindexing._BATCH", 4)
+    numbers, fill_batch = ticks(4), Reindexer._fill_batch
+
+    async def fill_and_write(self: Reindexer, *arguments: Any, **named: Any) -> Any:
+        failures = await fill_batch(self, *arguments, **named)
+        await studio.add(any_name, sofas(*(next(numbers) for _ in range(4))))
+        return failures
+
+    await studio.create(any_name)
+    await studio.add(any_name, sofas(*range(4)))
+    monkeypatch.setattr(Reindexer, "_fill_batch", fill_and_write)
+    async with asyncio.timeout(20):
+        assert (await reindex(studio, any_name))["state"] == "succeeded"
+    assert (await versions(studio, any_name))[2] == ("active", next(numbers))
+
+
 async def test_the_retired_index_is_kept_in_step_and_a_rollback_is_exact(studio: Studio, any_name: str) -> None:
     await studio.create(any_name)
     await studio.add(any_name, sofas(1, 2, 3))
