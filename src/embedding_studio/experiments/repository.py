@@ -63,8 +63,9 @@ class ExperimentRepository:
         return {one.id: one async for one in Experiment.find({"_id": {"$in": list(ids)}})}
 
     async def change(self, experiment: Experiment, **values: Any) -> bool:
-        """Set values of an experiment that is still in the state it is thought to be in; False if it is not."""
-        unchanged = {"_id": experiment.id, "state": experiment.state, "is_live": experiment.is_live}
+        """Set values of an experiment that still is in the state, and promotes what it is thought to; else False."""
+        known = {one: getattr(experiment, one) for one in ("state", "is_live", "promoted")}
+        unchanged = {"_id": experiment.id, **known}
         done = await Experiment.get_pymongo_collection().update_one(unchanged, {"$set": values})
         return bool(done.matched_count)
 

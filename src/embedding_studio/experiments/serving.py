@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
@@ -13,6 +12,7 @@ from embedding_studio.experiments.overrides import RankingOverrides
 from embedding_studio.experiments.repository import ExperimentRepository
 from embedding_studio.inference import EmbeddingService, ModelNotFoundError
 from embedding_studio.kernel.errors import InvalidError
+from embedding_studio.kernel.sharing import SharedWork
 from embedding_studio.vector_store import Catalog, Collection
 
 __all__ = ["ServedArm", "Trial", "Trials"]
@@ -71,14 +71,12 @@ class Trials:
         self._embeddings = embeddings
         self._seen_within = seen_within
         self._seen: dict[int, tuple[float, Trial | None]] = {}
-        self._looking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._looking = SharedWork[int, tuple[float, Trial | None]]()
 
     async def running(self, collection: Collection) -> Trial | None:
         """The experiment that a collection runs; while MongoDB does not answer, the one that it ran last."""
         if (seen := self._recent(collection)) is None:
-            async with self._looking[collection.id]:
-                if (seen := self._recent(collection)) is None:
-                    seen = self._seen[collection.id] = await self._look(collection)
+            seen = await self._looking.get(collection.id, lambda: self._look(collection))
         return seen[1]
 
     async def of_cursor(self, collection: Collection, experiment_id: str) -> Trial:
@@ -107,8 +105,11 @@ class Trials:
             experiment = await self._experiments.running(collection.id, within=_PATIENCE_S)
         except PyMongoError as error:
             logger.warning("whether %r runs an experiment is not known: %s", collection.name, error)
-            return now + _REST_S, self._seen.get(collection.id, (0.0, None))[1]
-        return now + self._seen_within, await self._trial(collection, experiment) if experiment else None
+            seen = now + _REST_S, self._seen.get(collection.id, (0.0, None))[1]
+        else:
+            seen = now + self._seen_within, await self._trial(collection, experiment) if experiment else None
+        self._seen[collection.id] = seen
+        return seen
 
     async def _trial(self, collection: Collection, experiment: Experiment) -> Trial | None:
         arms = [await self._served(collection, arm) for arm in (experiment.control, experiment.treatment)]

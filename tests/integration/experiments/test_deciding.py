@@ -1,5 +1,6 @@
 """Experiments end by themselves: decided, at their limit, or because something is wrong."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -196,3 +197,12 @@ async def test_a_promotion_that_cannot_be_is_told_and_does_not_keep_the_others_w
     assert found["reason"].startswith("enough; not promoted: the collection")
     assert f"experiment:{made['id']}" not in await studio.container.holds.holders("experiment")
     assert (await studio.client.get(f"/api/v1/collections/{shop.name}")).json()["model_version"] == 1
+
+
+async def test_of_two_who_choose_at_once_one_is_heard(studio: Studio, shop: Collection, begin: Begin) -> None:
+    services = studio.container
+    made = await begin()
+    await studio.client.post(f"/api/v1/collections/{shop.name}/experiments/{made['id']}/stop")
+    stopped = await services.experiments.get(shop.name, made["id"])
+    control, treatment = services.ending.choose(stopped, "control"), services.ending.choose(stopped, "treatment")
+    assert sorted(await asyncio.gather(control, treatment)) == [False, True]

@@ -7,6 +7,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from embedding_studio.experiments import ExperimentRepository, Trials
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.vector_store import Collection
 from integration.experiments.conftest import Begin
 from studio import Studio
@@ -44,6 +45,23 @@ async def test_many_searches_ask_once_in_a_while(studio: Studio, shop: Collectio
     trials = process(studio, experiments, seen_within=60.0)
     found = await asyncio.gather(*(trials.running(shop) for _ in range(50)))
     assert found == [None] * 50
+    assert experiments.asked == 1
+
+
+async def test_a_look_that_fails_is_not_repeated_by_each_who_waited_for_it(
+    studio: Studio, shop: Collection, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiments = Watched()
+    trials = process(studio, experiments, seen_within=60.0)
+
+    async def hanging(*_: object) -> None:
+        await asyncio.sleep(0)
+        raise UnavailableError("the objects do not answer")
+
+    await begin()
+    monkeypatch.setattr(studio.container.catalog, "serving", hanging)
+    found = await asyncio.gather(*(trials.running(shop) for _ in range(5)), return_exceptions=True)
+    assert {type(one) for one in found} == {UnavailableError}
     assert experiments.asked == 1
 
 
