@@ -45,8 +45,8 @@ class Indexes:
         """Build what is missing; returns the names of what was built.
 
         Below `index_from` parts nothing is built: comparing them all is fast enough. An index that a dead process left
-        half-built is built anew. While another process builds, nothing is done. Partitions get theirs one after the
-        other.
+        half-built is built anew, one that it left untried is tried. While another process builds, nothing is done.
+        Partitions get theirs one after the other.
         """
         table = parts_table(collection.id, version)
         leaves = part_leaves(collection.id, version, collection.partitions)
@@ -61,7 +61,7 @@ class Indexes:
                 for index in missing:
                     await self._create(connection, index)
                 changed = {table if index.table in leaves else index.table for index in missing}
-                if table in changed:
+                if table in changed or not await _is_calibrated(connection, collection, version):
                     await calibrate(connection, replace(collection, index_version=version))
                 for one in sorted(changed):
                     await connection.execute(f"ANALYZE {one}", timeout=self._settings.build_timeout)
@@ -71,12 +71,13 @@ class Indexes:
                 await connection.execute(_UNLOCK, table)
 
     async def lacks(self, collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> bool:
-        """Whether an index version has parts enough for indexes, and not all of them."""
+        """Whether an index version has parts enough for indexes, and not all of them, or untried ones."""
         async with self._pool.acquire() as connection:
-            for index in planned_indexes(collection, version, fields):
-                if not await _is_valid(connection, index.name):
-                    return await _count(connection, collection, version) >= self._settings.index_from
-        return False
+            if await _is_calibrated(connection, collection, version):
+                planned = planned_indexes(collection, version, fields)
+                if all([await _is_valid(connection, index.name) for index in planned]):
+                    return False
+            return await _count(connection, collection, version) >= self._settings.index_from
 
     async def vacuum(self, collection: Collection, version: int) -> None:
         """Give back the space of rows that were replaced and deleted, and refresh the planner's statistics."""
@@ -125,3 +126,13 @@ async def _count(connection: Connection, collection: Collection, version: int) -
 
 async def _is_valid(connection: Connection, index: str) -> bool:
     return bool(await connection.fetchval("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index))
+
+
+async def _is_calibrated(connection: Connection, collection: Collection, version: int) -> bool:
+    return bool(
+        await connection.fetchval(
+            "SELECT trusted_depth IS NOT NULL FROM index_versions WHERE collection_id = $1 AND version = $2",
+            collection.id,
+            version,
+        )
+    )

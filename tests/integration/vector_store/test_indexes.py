@@ -64,6 +64,24 @@ async def test_one_that_is_half_built_is_built_anew(studio: Studio, filled: Coll
     assert await indexes(studio, filled) == BUILT
 
 
+async def test_what_a_dead_process_left_untried_is_tried(
+    studio: Studio, filled: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(*_: object) -> None:
+        raise ConnectionError
+
+    ours = from_parts(studio, 50)
+    with monkeypatch.context() as broken:
+        broken.setattr("embedding_studio.vector_store.indexes.calibrate", die)
+        with pytest.raises(ConnectionError):
+            await ours.build(filled, 1, {})
+    assert await indexes(studio, filled) == BUILT
+    assert await ours.lacks(filled, 1, {})
+    assert await ours.build(filled, 1, {}) == []
+    assert not await ours.lacks(filled, 1, {})
+    assert (await studio.container.catalog.get(filled.name)).trusted_depth is not None
+
+
 async def test_of_many_builders_at_once_one_builds_and_nobody_waits(studio: Studio, filled: Collection) -> None:
     built = await asyncio.gather(*(from_parts(studio, 50).build(filled, 1, {}) for _ in range(4)))
     assert any(built)
