@@ -222,6 +222,8 @@ class MemoryRepository:
         return [row["id"] for row in rows if await self._knows(row["id"], user_id)]
 
     async def _knows(self, memory_id: int, user_id: str) -> bool:
+        """Whether it does once whoever holds it now has let go of it: they may be about to write what they read."""
+        await self._pool.execute("SELECT FROM memories WHERE id = $1 FOR SHARE", memory_id)
         statement = f"SELECT EXISTS (SELECT FROM {table_of_clicks(memory_id)} WHERE user_id = $1)"
         try:
             return bool(await self._pool.fetchval(statement, user_id))

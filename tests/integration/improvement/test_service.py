@@ -150,6 +150,34 @@ async def test_a_forgotten_user_is_forgotten(shop: Shop) -> None:
     assert [one["user_id"] for one in await shop.rows()] == [f"bob-{shop.name}"]
 
 
+async def test_a_user_is_forgotten_whose_first_click_is_being_learned(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = shop.studio.container
+    user, sessions = f"ann-{shop.name}", container.improvement._sessions
+    with_events, was_read, may_write = sessions.with_events, asyncio.Event(), asyncio.Event()
+
+    async def read(*documents: Any) -> Any:
+        found = await with_events(*documents)
+        was_read.set()
+        await may_write.wait()
+        return found
+
+    await shop.teach("i20", user="bob")
+    await shop.act("i40", user=user)
+    monkeypatch.setattr(sessions, "with_events", read)
+    learning = asyncio.create_task(shop.learn())
+    await was_read.wait()
+    await sessions.delete_user(user)
+    forgetting = asyncio.create_task(container.improvement.forget_user(user))
+    waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+    while not forgetting.done() and not await container.pool.fetchval(waits):
+        await asyncio.wait([forgetting], timeout=0.01)
+    may_write.set()
+    await asyncio.gather(learning, forgetting)
+    assert [one["user_id"] for one in await shop.rows()] == ["bob"]
+
+
 async def test_a_deleted_item_takes_its_rows_along(shop: Shop) -> None:
     await shop.teach("i40", user="ann")
     await shop.teach("i20", user="ann")
