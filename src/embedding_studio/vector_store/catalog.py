@@ -20,6 +20,7 @@ from embedding_studio.vector_store.errors import (
 )
 from embedding_studio.vector_store.options import CollectionOptions, stored_options
 from embedding_studio.vector_store.tables import create_items_table, create_parts_table, drop_parts_table, items_table
+from embedding_studio.vector_store.turns import take_turn
 
 __all__ = ["Catalog", "leaving"]
 
@@ -346,7 +347,10 @@ class Catalog:
         It is locked by one statement and read by the next: a single one, having waited for another deployment, would
         join the row as it is now with deployments as they were, and find nothing.
         """
-        await connection.execute("SELECT FROM collections WHERE name = $1 FOR UPDATE", name)
+        known: int | None = await connection.fetchval("SELECT id FROM collections WHERE name = $1", name)
+        if known is not None:
+            await take_turn(connection, known)
+            await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", known)
         return await self._get(connection, name)
 
     @staticmethod

@@ -15,6 +15,7 @@ from embedding_studio.vector_store.errors import CollectionNotFoundError
 from embedding_studio.vector_store.filters import parse_filter
 from embedding_studio.vector_store.sql import Parameters, condition
 from embedding_studio.vector_store.tables import items_table
+from embedding_studio.vector_store.turns import take_turn
 
 __all__ = [
     "apply_deletions",
@@ -34,6 +35,7 @@ async def hold_alone(connection: Connection, collection: Collection) -> None:
     Raises:
         CollectionNotFoundError: The collection is gone.
     """
+    await take_turn(connection, collection.id)
     known = await connection.fetchval("SELECT id FROM collections WHERE id = $1 FOR NO KEY UPDATE", collection.id)
     if known is None:
         raise CollectionNotFoundError(collection.name)

@@ -12,6 +12,7 @@ from embedding_studio.vector_store.deletions import apply_deletions
 from embedding_studio.vector_store.domain import Collection, IndexVersion, Item, Vector
 from embedding_studio.vector_store.errors import CollectionNotFoundError, ItemNotFoundError
 from embedding_studio.vector_store.tables import items_table, parts_table
+from embedding_studio.vector_store.turns import share_turn
 from embedding_studio.vector_store.versions import IndexVersions
 
 __all__ = ["ItemStore", "PartText", "StoredItem"]
@@ -64,6 +65,7 @@ class ItemStore:
         Raises:
             CollectionNotFoundError: The collection is gone.
         """
+        await share_turn(connection, collection.id)
         await connection.execute("SELECT FROM collections WHERE id = $1 FOR SHARE", collection.id)
         live = await self._versions.live(collection, connection)
         if not live:
