@@ -14,14 +14,21 @@ LOOPBACK = "127.0.0.1"
 _RANGE = range(20_000, 32_768)
 """Below the ports that Linux hands to outgoing connections, so that none of those takes one before its server does."""
 
+_spoken_for: set[int] = set()
+"""Ports that somebody in this process has asked for: who will listen there may still be starting."""
+
 
 def free_port() -> int:
-    """A loopback port on which nothing listens now, chosen at random so that simultaneous callers rarely agree."""
-    for port in random.sample(_RANGE, k=len(_RANGE)):
+    """A loopback port on which nothing listens now, chosen at random so that simultaneous callers rarely agree.
+
+    Callers in one process, and those who have named a port, do not get the same while there are others.
+    """
+    for port in sorted(random.sample(_RANGE, k=len(_RANGE)), key=_spoken_for.__contains__):
         try:
             _try_to_listen(LOOPBACK, port)
         except OSError:
             continue
+        _spoken_for.add(port)
         return port
     raise ConflictError(f"every port from {_RANGE.start} to {_RANGE.stop - 1} is in use")
 
@@ -42,6 +49,7 @@ def require_free_port(host: str, port: int) -> None:
         if error.errno == errno.EACCES:
             raise ForbiddenError(f"port {port} may not be used by this user; choose one above 1023") from error
         raise InvalidError.at("host", f"{host} is not an address of this machine ({error.strerror})") from error
+    _spoken_for.add(port)
 
 
 def _try_to_listen(host: str, port: int) -> None:

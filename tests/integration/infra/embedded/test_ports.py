@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from embedding_studio.infra.embedded import free_port, require_free_port
+from embedding_studio.infra.embedded import free_port, ports, require_free_port
 from embedding_studio.kernel.errors import ConflictError, InvalidError
 
 pytestmark = pytest.mark.integration
@@ -17,6 +17,19 @@ def test_a_free_port_can_be_listened_on() -> None:
 
 def test_free_ports_are_out_of_the_range_of_outgoing_connections() -> None:
     assert all(1024 < free_port() < 32_768 for _ in range(50))
+
+
+def test_no_port_is_given_to_two_whose_servers_start_at_once() -> None:
+    assert len({free_port() for _ in range(500)}) == 500
+
+
+def test_a_port_that_was_named_is_given_to_nobody_else_while_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    named, other = free_port(), free_port()
+    monkeypatch.setattr(ports, "_spoken_for", set())
+    monkeypatch.setattr(ports, "_RANGE", (named, other))
+    require_free_port("127.0.0.1", named)
+    assert free_port() == other
+    assert free_port() in {named, other}
 
 
 def test_a_port_in_use_is_named() -> None:
