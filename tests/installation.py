@@ -1,5 +1,6 @@
 """An installation as operators run it: servers, and processes of ours that are started and stopped one by one."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 
 from embedding_studio.infra.embedded import ServerUrls, free_port
+from embedding_studio.infra.notify import NOTIFY_SOCKET, ReadySignal
 
 __all__ = ["Installation", "until"]
 
@@ -63,15 +65,16 @@ class Installation:
             finally:
                 if process.poll() is None:
                     process.send_signal(signal.SIGTERM)
-                    process.wait(60)
+                    process.wait(180)
 
     @contextmanager
     def serving(self, **settings: object) -> Iterator["subprocess.Popen[bytes]"]:
-        """The API, once it is ready."""
+        """The API, once it is ready, and all its processes are."""
         extra = {f"EMBEDDING_STUDIO_{name}": str(value) for name, value in settings.items()}
         port = settings.get("API__PORT", self.port)
-        with self.running("serve", extra=extra) as process:
+        with ReadySignal() as ready, self.running("serve", extra={**extra, NOTIFY_SOCKET: ready.name}) as process:
             until(lambda: _is_ready(f"http://127.0.0.1:{port}", process))
+            asyncio.run(asyncio.wait_for(ready.wait(), _WITHIN_S))
             yield process
 
     def client(self, **options: Any) -> httpx.Client:

@@ -68,7 +68,7 @@ def running_up(data_dir: Path, *, cwd: Path | None = None, **settings: object) -
             yield client
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0
+            assert process.wait(180) == 0
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """People write, delete, reindex and search while processes are killed; and what must be there in the end."""
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -56,6 +57,14 @@ class Shard:
         self.present |= {item["id"]: item["payload"]["version"] for item in items}
 
 
+@dataclass(slots=True)
+class Outage:
+    """From when until when a server was away, by `time.monotonic`; it may last."""
+
+    start: float
+    end: float = math.inf
+
+
 _ADJECTIVES = ("red", "oak", "small", "leather", "folding", "garden", "round", "old")
 _NOUNS = ("sofa", "table", "lamp", "chair", "shelf", "carpet", "mirror", "desk")
 
@@ -70,7 +79,7 @@ class Storm:
         self._wanted = kills
         self._shards = [Shard(number) for number in range(_SHARDS)]
         self._over = asyncio.Event()
-        self._without_postgres: list[tuple[float, float]] = []
+        self._without_postgres: list[Outage] = []
         self.kills: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.searches: Counter[str] = Counter()
@@ -103,16 +112,24 @@ class Storm:
             await self._kill_one(names[number % len(names)])
 
     async def _kill_one(self, name: str) -> None:
-        victim = self._process(name)
-        killed = time.monotonic()
-        if victim is None:
-            return
+        victim = await self._living(name)
+        outage = Outage(time.monotonic())
+        if name == "postgres":
+            self._without_postgres.append(outage)
         victim.kill()
         self.kills[name] += 1
         await self._wait(lambda: (one := self._process(name)) is not None and one.pid != victim.pid, _BACK_WITHIN_S)
         if name == "postgres":
             await self._wait_async(self._postgres_answers, _BACK_WITHIN_S)
-            self._without_postgres.append((killed, time.monotonic()))
+            outage.end = time.monotonic()
+
+    async def _living(self, name: str) -> psutil.Process:
+        """The process of a name, once there is one: it may have ended with another that was killed."""
+        deadline = time.monotonic() + _BACK_WITHIN_S
+        while (one := self._process(name)) is None:
+            assert time.monotonic() < deadline, f"{name} did not come back"
+            await asyncio.sleep(0.05)
+        return one
 
     def _process(self, name: str) -> psutil.Process | None:
         for one in self._up.children():
@@ -191,15 +208,13 @@ class Storm:
                 self.searches[str(answer.status_code)] += 1
                 if answer.status_code == 200:
                     self._check(answer.json()["results"], started)
-                elif answer.status_code != 503 or not await self._had_no_postgres(started, time.monotonic()):
+                elif answer.status_code != 503 or not self._had_no_postgres(started, time.monotonic()):
                     self.wrong.append(f"search answered {answer.status_code}: {answer.text[:200]}")
                 await asyncio.sleep(0.02)
 
-    async def _had_no_postgres(self, start: float, end: float) -> bool:
-        """Whether PostgreSQL was down at any time between the two; an outage that lasts is waited for."""
-        await self._wait_async(self._postgres_answers, _BACK_WITHIN_S)
-        await asyncio.sleep(0.5)
-        return any(killed <= end and start <= back for killed, back in self._without_postgres)
+    def _had_no_postgres(self, start: float, end: float) -> bool:
+        """Whether PostgreSQL was down at any time between the two."""
+        return any(one.start <= end and start <= one.end for one in self._without_postgres)
 
     def _check(self, results: list[Json], started: float) -> None:
         ids = [result["id"] for result in results]

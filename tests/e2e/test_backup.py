@@ -83,6 +83,7 @@ def memory(api: httpx.Client) -> Any:
 
 def calm(api: httpx.Client) -> Any:
     """What is answered, once nothing is left to be learned."""
+    until(lambda: 'embedding_studio_memory_sessions_waiting{collection="shop"}' not in api.get("/metrics").text)
     seen: list[Any] = []
 
     def is_same() -> bool:
@@ -114,7 +115,8 @@ def drill(tmp_path_factory: pytest.TempPathFactory, plugins: Path) -> dict[str, 
             )
             with shoppers.running():
                 until(lambda: shoppers.searches > 20 and len(shoppers.tasks) > 5)
-                before = {"tasks": list(shoppers.tasks), "items": set(shoppers.items), "clicks": dict(shoppers.clicks)}
+                # Items first: the task of each is in the list before it.
+                before = {"items": set(shoppers.items), "tasks": list(shoppers.tasks), "clicks": dict(shoppers.clicks)}
                 said = first.run("backup", "--to", str(folder / "backup"), "--json")
                 until(lambda: len(shoppers.tasks) > len(before["tasks"]) + 5)
             assert shoppers.failures == []

@@ -77,7 +77,7 @@ def run(script: str, desk: Path, api: httpx.Client) -> dict[int, str]:
     path = f"{desk / 'bin'}:{os.environ['PATH']}"
     env = os.environ | settings | {"PATH": path, "API": f"http://{address}/api/v1"}
     done = subprocess.run(
-        ["bash", "-c", script], cwd=desk, env=env, capture_output=True, text=True, timeout=180, check=False
+        ["bash", "-c", script], cwd=desk, env=env, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return answers(done.stdout)

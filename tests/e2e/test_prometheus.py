@@ -36,14 +36,9 @@ def test_prometheus_reads_the_api_and_every_worker(tmp_path: Path) -> None:
         }
         with prometheus(tmp_path, targets, key=metrics_key(tmp_path / "data")) as server:
             wait_until(lambda: states(server) == ["up"] * (1 + len(ROLES)))
-            roles = {
-                one["metric"]["role"] for one in asked(server, "query?query=embedding_studio_build_info")["result"]
-            }
-            assert roles == {"api", *ROLES}
-            ready = asked(server, "query?query=embedding_studio_ready")["result"]
-            assert {one["metric"]["check"]: one["value"][1] for one in ready} == dict.fromkeys(
-                ("postgres", "mongo", "redis", "inference"), "1"
-            )
+            wait_until(lambda: values(server, "embedding_studio_build_info", "role").keys() == {"api", *ROLES})
+            servers = dict.fromkeys(("postgres", "mongo", "redis", "inference"), "1")
+            wait_until(lambda: values(server, "embedding_studio_ready", "check") == servers)
             assert {group["name"] for group in asked(server, "rules")["groups"]} == {"embedding-studio"}
 
 
@@ -91,6 +86,12 @@ def answers(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
 
 def asked(server: httpx.Client, what: str) -> Any:
     return server.get(what).raise_for_status().json()["data"]
+
+
+def values(server: httpx.Client, metric: str, label: str) -> dict[str, str]:
+    """The newest values of a metric by one of its labels; a target may be up a moment before they can be asked for."""
+    found = asked(server, f"query?query={metric}")["result"]
+    return {one["metric"][label]: one["value"][1] for one in found}
 
 
 def states(server: httpx.Client) -> list[str]:

@@ -142,7 +142,7 @@ def test_a_stopping_process_says_so_first_then_closes(installation: Installation
         search = client.post(f"{SHOP}/search", json={"query": {"vector": [1.0, 2.0]}})
         assert (search.status_code, search.headers["connection"]) == (200, "close")
         process.send_signal(signal.SIGTERM)  # a second signal is in a hurry
-        process.wait(20)
+        process.wait(60)
 
 
 def test_a_new_release_takes_over_the_socket_of_another(installation: Installation, tmp_path: Path) -> None:

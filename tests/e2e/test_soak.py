@@ -11,7 +11,8 @@ from embedding_studio.bench.soak import Rates, bench_soak
 pytestmark = pytest.mark.e2e
 
 
-def test_nothing_is_lost_while_all_happens_together(tmp_path: Path) -> None:
+def test_nothing_is_lost_while_all_happens_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.bench.watching._EVERY_S", 0.5)  # so that each quarter has a look
     with mock.patch.dict(os.environ):
         figures = bench_soak(tmp_path, minutes=0.3, items=200, rates=Rates(searches=10, writes=1), say=lambda _: None)
     found = {f"{one.section}.{one.name}": one for one in figures}

@@ -55,6 +55,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             "INFERENCE__TRITON__REPOSITORY": folder / "models",
             "INFERENCE__TRITON__BACKEND": "python",
             "INFERENCE__TRITON__FALLBACK": request.param,
+            "INFERENCE__TRITON__TIMEOUT": 30,
             "INFERENCE__CACHED_QUERIES": 0,
             "PLUGINS": plugins,
             "TASKS__SWEEP_EVERY": 1,

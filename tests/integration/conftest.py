@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from embedding_studio.bootstrap import migrate
+from embedding_studio.inference import InferenceSettings
 from embedding_studio.inference.exporting import export_missing
 from embedding_studio.infra.embedded import ServerUrls
 from embedding_studio.infra.jobs import RedisSettings
@@ -15,6 +16,7 @@ from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.sdk import SentenceEncoder
 from embedding_studio.settings import Settings
+from embedding_studio.shadow import ShadowSettings
 from servers import embedded_servers
 from studio import Studio, open_studio
 
@@ -24,14 +26,15 @@ _PATIENCE = (
     "api.health._DEADLINE",
     "api.readings._DEADLINE",
     "experiments.serving._PATIENCE_S",
+    "search.processing._PATIENCE",
     "tasks.service._SEND_WITHIN",
 )
-"""How long a server is waited for before it is taken for lost."""
+"""How long a server or a plugin is waited for before it is taken for lost."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _patience() -> Iterator[None]:
-    """On a busy machine servers are slow, not lost; tests of lost ones say how long they wait."""
+    """On a busy machine they are slow, not lost; tests of lost ones say how long they wait."""
     with pytest.MonkeyPatch.context() as patch:
         for name in _PATIENCE:
             patch.setattr(f"embedding_studio.{name}", 60.0)
@@ -52,6 +55,8 @@ def settings(urls: ServerUrls, tmp_path_factory: pytest.TempPathFactory) -> Sett
         postgres=PostgresSettings(dsn=SecretStr(urls.postgres)),
         mongo=MongoSettings(url=SecretStr(urls.mongo)),
         redis=RedisSettings(url=SecretStr(urls.redis)),
+        inference=InferenceSettings(timeout=60, score_timeout=60),
+        shadow=ShadowSettings(deadline=60),
     )
 
 

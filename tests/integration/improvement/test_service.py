@@ -394,7 +394,7 @@ async def test_what_was_taught_before_another_encoder_is_learned_with_its_vector
     while collection.id not in improvement._settled:
         await improvement.warm()
     improvement._seen.clear()
-    assert await shop.scores() == pytest.approx(taught, abs=1e-6)  # clicks grow old
+    assert await shop.scores() == pytest.approx(taught, abs=1e-4)  # clicks grow old
     await shop.forget(item_id="i40")
     improvement._settled.clear()
     improvement._noted_anew.clear()

@@ -81,7 +81,11 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def triton_settings(triton: Server) -> TritonSettings:
     return TritonSettings(
-        url=triton.url, repository=triton.child.log.parents[1] / "models", backend="python", manages=True
+        url=triton.url,
+        repository=triton.child.log.parents[1] / "models",
+        backend="python",
+        manages=True,
+        timeout=60,
     )
 
 

@@ -58,7 +58,7 @@ def own_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 async def kept(own_triton: Server, studio: Studio, encoders: Path) -> AsyncIterator[Kept]:
     repository = own_triton.child.log.parents[1] / "models"
-    settings = TritonSettings(url=own_triton.url, repository=repository, backend="python", manages=True)
+    settings = TritonSettings(url=own_triton.url, repository=repository, backend="python", manages=True, timeout=60)
     fetcher = Fetcher(studio.container.objects, encoders)
     async with open_triton_models(settings, encoders) as models:
         served = Encoders(InferenceSettings(encoders=encoders, engine="triton", triton=settings), fetcher, models)

@@ -48,7 +48,7 @@ async def models(servers: tuple[Server, Server], exports: Path) -> AsyncIterator
     """The models of both, which have one."""
     repository = servers[0].child.log.parents[2] / "models"
     url = ",".join(server.url for server in servers)
-    settings = TritonSettings(url=url, repository=repository, backend="python", manages=True)
+    settings = TritonSettings(url=url, repository=repository, backend="python", manages=True, timeout=60)
     async with open_triton_models(settings, exports) as made:
         await made.make_ready(MODEL)
         yield made

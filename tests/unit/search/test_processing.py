@@ -128,7 +128,7 @@ async def test_processors_that_hang_hold_up_neither_searches_nor_anything_else(
         assert await asyncio.to_thread(lambda: "done") == "done"
     finally:
         go_on.set()
-    monkeypatch.undo()
+    monkeypatch.setattr("embedding_studio.search.processing._PATIENCE", 60.0)
     assert await process_in_time(PARTS, "sofa bed") == process(PARTS, "sofa bed")
 
 
