@@ -72,7 +72,13 @@ class UpsertionServices(LearningServices):
 
     @cached_property
     def deleter(self) -> Deleter:
-        return Deleter(pool=self.pool, staging=self.staging, collections=self.collections, indexer=self.indexer)
+        return Deleter(
+            pool=self.pool,
+            staging=self.staging,
+            items=self.items,
+            collections=self.collections,
+            indexer=self.indexer,
+        )
 
     @cached_property
     def reindexer(self) -> Reindexer:

@@ -104,9 +104,16 @@ async def delete_items(
 
 
 async def delete_matching(
-    connection: Connection, collection: Collection, filter_tree: object, *, before: int, after: str, window: int
+    connection: Connection,
+    collection: Collection,
+    filter_tree: object,
+    *,
+    before: int,
+    after: str,
+    until: str,
+    window: int,
 ) -> tuple[int, int, str | None]:
-    """Look at the next `window` items by id, and delete those that match and were accepted before `before`.
+    """Look at the next `window` items by id, to `until`; delete those that match and were accepted before `before`.
 
     Returns:
         How many were deleted, how many were looked at, and the last id of them; None at the end.
@@ -115,8 +122,9 @@ async def delete_matching(
     matches = condition(parse_filter(filter_tree), parameters, "seen.payload", language=collection.language)
     table = items_table(collection.id)
     row = await connection.fetchrow(
-        f"WITH seen AS (SELECT id, seq, payload FROM {table} WHERE id > {parameters.bind(after)} ORDER BY id"
-        f" LIMIT {window:d}), gone AS (DELETE FROM {table} i USING seen WHERE i.id = seen.id"
+        f"WITH seen AS (SELECT id, seq, payload FROM {table} WHERE id > {parameters.bind(after)}"
+        f" AND id <= {parameters.bind(until)} ORDER BY id LIMIT {window:d}),"
+        f" gone AS (DELETE FROM {table} i USING seen WHERE i.id = seen.id"
         f" AND seen.seq < {parameters.bind(before)} AND {matches} RETURNING i.id, i.seq),"
         f" superseded AS ({_note_gone(collection)}) SELECT (SELECT count(*) FROM gone), count(*), max(id) FROM seen",
         *parameters.values,

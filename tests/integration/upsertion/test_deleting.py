@@ -1,6 +1,8 @@
 """What is deleted is gone, and nothing that was accepted before brings it back."""
 
+import asyncio
 import random
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,9 +10,11 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.kernel.time import now
 from embedding_studio.tasks import Task
+from embedding_studio.upsertion.deleting import Deleter
 from embedding_studio.upsertion.domain import Loading, NewItem
 from studio import Studio
 
@@ -65,6 +69,51 @@ async def test_by_filter(studio: Studio, any_name: str, monkeypatch: pytest.Monk
     task = await studio.work(await post(studio, f"{any_name}/items/delete", body))
     assert task["result"] == {"deleted": 5}
     assert await ids(studio, any_name) == ["f", "g"]
+
+
+async def test_a_deletion_by_filter_has_an_end_though_items_come_all_the_while(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.upsertion.deleting._BATCH", 2)
+    batch, numbers = Deleter._batch, count(2)
+
+    async def batch_and_write(self: Deleter, connection: Any, collection: Any, *place: str) -> Any:
+        outcome = await batch(self, connection, collection, *place)
+        rows = [(f"i{next(numbers):04}", {"old": True}, 2**40) for _ in range(2)]
+        await connection.executemany(
+            f"INSERT INTO items_{collection.id} (id, payload, seq, ordinal) VALUES ($1, $2, $3, 0)", rows
+        )
+        return outcome
+
+    await studio.create(any_name)
+    await studio.add(any_name, lamps("i0000", "i0001", old=True))
+    task_id = await post(studio, f"{any_name}/items/delete", {"filter": {"field": "old", "eq": True}})
+    monkeypatch.setattr(Deleter, "_batch", batch_and_write)
+    async with asyncio.timeout(20):
+        assert (await studio.work(task_id))["result"] == {"deleted": 2}
+
+
+async def test_a_deletion_that_was_cut_off_goes_on_where_it_was(
+    studio: Studio, any_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedding_studio.upsertion.deleting._BATCH", 1)
+    batch, places = Deleter._batch, list[str]()
+
+    async def fragile(self: Deleter, connection: Any, collection: Any, task_id: str, after: str, *rest: str) -> Any:
+        places.append(after)
+        if len(places) == 3:
+            raise UnavailableError("PostgreSQL does not answer")
+        return await batch(self, connection, collection, task_id, after, *rest)
+
+    await studio.create(any_name)
+    await studio.add(any_name, lamps("a", "b", "c", old=True))
+    task_id = await post(studio, f"{any_name}/items/delete", {"filter": {"field": "old", "eq": True}})
+    monkeypatch.setattr(Deleter, "_batch", fragile)
+    await studio.work(task_id)
+    await (await studio.container.tasks.get(task_id)).set({"not_before": None})
+    task = await studio.work(task_id)
+    assert (task["result"], task["progress"]["done"]) == ({"deleted": 3}, 3)
+    assert places[:4] == ["", "a", "b", "b"]
 
 
 @pytest.mark.parametrize("bound", [1e20, -1e300, 9223372036854775808.0])
