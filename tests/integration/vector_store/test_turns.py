@@ -52,7 +52,7 @@ async def test_a_turn_comes_though_items_are_written_all_the_while(
 
     writers = [asyncio.create_task(write(number)) for number in range(WRITERS)]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for one in has_begun:
                 await one.wait()
             await act(studio, collection)
