@@ -24,7 +24,9 @@ from embedding_studio.vector_store.turns import take_turn
 
 __all__ = ["Catalog", "leaving"]
 
-_DROP_ATTEMPTS = 50
+_DROP_PATIENCE = (*[200] * 20, *[3_000] * 3)
+"""Milliseconds that each attempt at a deletion waits for the locks of searches."""
+
 _NAME = "hashtextextended('collection ' || $1, 0)"
 _COLUMNS = """
     c.id, c.name, c.plugin, c.metric, c.options, c.created_at, c.deployment_id,
@@ -177,21 +179,21 @@ class Catalog:
         """Delete the collection with all its tables.
 
         Searches lock these tables in another order, so the deletion gives way to them and tries again, before the
-        database would have to break a deadlock.
+        database would have to break a deadlock. Where they are slow and never rest, it lets it come to that.
 
         Raises:
             CollectionNotFoundError: There is none of this name.
             UnavailableError: Its tables are in use for long, as when an index is being built.
         """
-        for _ in range(_DROP_ATTEMPTS):
-            with suppress(asyncpg.LockNotAvailableError):
-                return await self._delete(name)
+        for patience in _DROP_PATIENCE:
+            with suppress(asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                return await self._delete(name, patience)
         raise UnavailableError(f"the collection {name!r} is being indexed or searched for long; try again later")
 
-    async def _delete(self, name: str) -> Collection:
+    async def _delete(self, name: str, patience: int) -> Collection:
         async with self._pool.acquire() as connection, connection.transaction():
             collection = await self._locked(connection, name)
-            await connection.execute("SET LOCAL lock_timeout = '200ms'")
+            await connection.execute(f"SET LOCAL lock_timeout = {patience:d}")
             await connection.execute("SELECT drop_memories($1)", collection.id)
             versions = await connection.fetch(
                 "SELECT version FROM index_versions WHERE collection_id = $1",

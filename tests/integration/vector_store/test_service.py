@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import asyncpg
 import pytest
 
 from embedding_studio.kernel.ids import new_id
@@ -113,6 +114,25 @@ async def test_deleting_a_collection_while_it_is_used_harms_nobody(studio: Studi
     assert statuses[200]
     assert statuses[404]
     assert await leftovers(studio, name) == []
+
+
+async def test_a_collection_whose_searches_are_slow_and_never_rest_can_be_deleted(
+    studio: Studio, any_name: str
+) -> None:
+    await studio.create(any_name, "vectors", options={"dimensions": 2})
+    await studio.add(any_name, [{"id": "a", "payload": {}, "vector": [1, 2]}])
+    collection = await studio.container.collections.current(any_name)
+    slow = f"SELECT pg_sleep($1) FROM items_{collection.id} i JOIN parts_{collection.id}_1 p ON p.item_id = i.id"
+
+    async def search(seconds: float) -> None:
+        while True:
+            await studio.container.pool.fetch(slow, seconds)
+
+    searches = [asyncio.create_task(search(0.4 + number * 0.13)) for number in range(3)]
+    answer = await studio.client.delete(f"{URL}/{any_name}")
+    assert answer.status_code == 204, answer.text
+    ends = await asyncio.gather(*searches, return_exceptions=True)
+    assert {type(one) for one in ends} <= {asyncpg.UndefinedTableError, asyncpg.DeadlockDetectedError}
 
 
 async def test_nothing_is_made_under_a_name_until_all_that_had_it_is_gone(
