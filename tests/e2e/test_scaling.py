@@ -55,8 +55,8 @@ def queries_at(address: str) -> int:
 
 
 def written_at(primary: str) -> str:
-    """How far the primary has written its log."""
-    return str(asyncio.run(value_at(primary, "SELECT pg_current_wal_lsn()::text")))
+    """How far the log of the primary goes, what is not yet written to disk included: it commits before that."""
+    return str(asyncio.run(value_at(primary, "SELECT pg_current_wal_insert_lsn()::text")))
 
 
 def has_replayed(replica: str, place: str) -> bool:
