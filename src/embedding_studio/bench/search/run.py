@@ -1,6 +1,7 @@
 """The order of the sections, and the one start of the product that they share."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from embedding_studio.bench.search.texts import measure_texts
 from embedding_studio.bench.search.vectors import measure_vectors
 from embedding_studio.bench.sections import chosen, machine
 from embedding_studio.infra.embedded import free_port
+from embedding_studio.settings import PREFIX
 from embedding_studio.up import studio
 
 __all__ = ["SECTIONS", "bench_search", "chosen_sections"]
@@ -50,6 +52,8 @@ def bench_search(
 ) -> list[Figure]:
     """Start everything on `data_dir` and measure section after section.
 
+    The product remembers no query's vector meanwhile: sections ask the same queries more than once.
+
     Args:
         data_dir: Where servers keep their data; made if it is not there.
         only: Names of sections; empty: all but `million`.
@@ -60,6 +64,7 @@ def bench_search(
     names = chosen_sections(only)
     host, port = "127.0.0.1", free_port()
     figures = machine()
+    os.environ[f"{PREFIX}INFERENCE__CACHED_QUERIES"] = "0"
     with studio(data_dir, host=host, port=port, say=say) as (supervisor, settings):
         stage = Stage(host, port, data_dir.resolve(), sets, sizes, settings, supervisor, say)
         for name in names:
