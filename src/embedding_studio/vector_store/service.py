@@ -160,6 +160,7 @@ class CollectionService:
             CollectionLeavesError: Somebody deletes it already.
             CollectionNotFoundError: There is none of this name.
         """
+        await self.get(name)
         async with self._leaving(name):
             await self.current(name)
             await self._forget(name)
