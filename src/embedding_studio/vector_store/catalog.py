@@ -20,7 +20,7 @@ from embedding_studio.vector_store.errors import (
 )
 from embedding_studio.vector_store.options import CollectionOptions, stored_options
 from embedding_studio.vector_store.tables import create_items_table, create_parts_table, drop_parts_table, items_table
-from embedding_studio.vector_store.turns import take_turn
+from embedding_studio.vector_store.turns import lock_alone
 
 __all__ = ["Catalog", "leaving"]
 
@@ -351,8 +351,7 @@ class Catalog:
         """
         known: int | None = await connection.fetchval("SELECT id FROM collections WHERE name = $1", name)
         if known is not None:
-            await take_turn(connection, known)
-            await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", known)
+            await lock_alone(connection, known)
         return await self._get(connection, name)
 
     @staticmethod

@@ -7,7 +7,7 @@ from embedding_studio.sdk import EncoderSource
 from embedding_studio.vector_store.catalog import Catalog
 from embedding_studio.vector_store.domain import Collection
 from embedding_studio.vector_store.errors import DeploymentMovedError
-from embedding_studio.vector_store.turns import take_turn
+from embedding_studio.vector_store.turns import lock_alone
 
 __all__ = ["IndexHolds"]
 
@@ -44,8 +44,7 @@ class IndexHolds:
             DeploymentMovedError: The index was given up meanwhile.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await take_turn(connection, collection.id)
-            await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", collection.id)
+            await lock_alone(connection, collection.id)
             kept = await connection.fetchval(
                 "UPDATE index_versions SET state = CASE state WHEN 'building' THEN 'retired' ELSE state END"
                 " WHERE collection_id = $1 AND version = $2 AND state <> 'failed' AND dropped_at IS NULL"

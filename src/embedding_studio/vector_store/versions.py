@@ -18,7 +18,7 @@ from embedding_studio.vector_store.tables import (
     part_leaves,
     parts_table,
 )
-from embedding_studio.vector_store.turns import take_turn
+from embedding_studio.vector_store.turns import lock_alone
 
 __all__ = ["IndexVersions", "is_served"]
 
@@ -78,8 +78,7 @@ class IndexVersions:
             ReindexRunsError: Another task builds one.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await take_turn(connection, collection.id)
-            if not await connection.fetchval("SELECT id FROM collections WHERE id = $1 FOR UPDATE", collection.id):
+            if not await lock_alone(connection, collection.id):
                 raise CollectionNotFoundError(collection.name)
             known = await connection.fetchrow(f"SELECT {_COLUMNS} FROM index_versions WHERE task_id = $1", task_id)
             if known:
@@ -179,8 +178,7 @@ class IndexVersions:
     async def _drop(self, collection_id: int, version: int) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_DROP_TIMEOUT)
-            await take_turn(connection, collection_id)
-            await connection.execute("SELECT FROM collections WHERE id = $1 FOR UPDATE", collection_id)
+            await lock_alone(connection, collection_id)
             still_due = await connection.fetchval(
                 "UPDATE index_versions v SET dropped_at = now() WHERE collection_id = $1 AND version = $2"
                 f" AND {_DUE} RETURNING version",

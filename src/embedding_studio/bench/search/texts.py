@@ -35,10 +35,9 @@ async def measure_texts(stage: Stage) -> list[Figure]:
     encoder = bare_encoder(stage.settings, plugin, threads=stage.settings.inference.threads)
     vectors = encoder.encode(queries, "query")
     wire = stage.wire()
-    modes = [_in_mode(queries, mode) for mode in ("vector", "hybrid", "lexical")]
-    modes.append(_in_mode(queries, "hybrid", track=False))
+    plain, both, words = (caller(wire, _in_mode(queries, mode)) for mode in ("vector", "hybrid", "lexical"))
+    unseen = caller(wire, _in_mode(queries, "hybrid", track=False))
     async with bare_queries(stage.settings, _COLLECTION, vectors[0], count=1) as (statement,):
-        plain, both, words, unseen = (caller(wire, mode) for mode in modes)
         floors = [encode_call(encoder, queries), bare_call(statement, vectors)]
         encode, bare, vector = await by_turns([*floors, plain], len(queries))
         hybrid, untracked = await by_turns([both, unseen], _TURNS * len(queries))
