@@ -67,8 +67,7 @@ class Indexes:
                     await connection.execute(f"ANALYZE {one}", timeout=self._settings.build_timeout)
                 return [index.name for index in missing]
             finally:
-                await connection.execute("RESET maintenance_work_mem; RESET max_parallel_maintenance_workers")
-                await connection.execute(_UNLOCK, table)
+                await _let_go(connection, table)
 
     async def lacks(self, collection: Collection, version: int, fields: Mapping[str, FieldKind]) -> bool:
         """Whether an index version has parts enough for indexes, and not all of them, or untried ones."""
@@ -113,6 +112,16 @@ def planned_indexes(collection: Collection, version: int, fields: Mapping[str, F
         yield PlannedIndex(f"{leaf.strip(chr(34))}_{collection.options.index.storage}", leaf, graph)
     for name, definition in definitions(items, fields, collection.language).items():
         yield PlannedIndex(name, items, definition)
+
+
+async def _let_go(connection: Connection, table: str) -> None:
+    """Give the lock and the settings back; if that fails, or is cancelled, they end with the connection."""
+    try:
+        await connection.execute("RESET maintenance_work_mem; RESET max_parallel_maintenance_workers")
+        await connection.execute(_UNLOCK, table)
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def _count(connection: Connection, collection: Collection, version: int) -> int:

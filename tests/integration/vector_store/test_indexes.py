@@ -94,3 +94,15 @@ async def test_the_connection_goes_back_as_it_was(studio: Studio, filled: Collec
     assert held == 0
     memory = {await studio.container.pool.fetchval("SHOW maintenance_work_mem") for _ in range(10)}
     assert memory == {"64MB"}
+
+
+async def test_the_lock_of_a_builder_that_could_not_give_it_back_ends_with_its_connection(
+    studio: Studio, filled: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("embedding_studio.vector_store.indexes._UNLOCK", "SELECT 1 / length(left($1, 0))")
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await from_parts(studio, 50).build(filled, 1, {})
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    while await studio.container.pool.fetchval(held):  # noqa: ASYNC110  # PostgreSQL tells nobody
+        await asyncio.sleep(0.01)
