@@ -119,13 +119,14 @@ class TaskRepository:
 
     async def cancel(self, task_id: str, at: datetime) -> bool:
         """Cancel a task that no live worker has, or ask the worker that has it to stop; False if it has finished."""
-        tasks = Task.get_pymongo_collection()
-        end = {"state": "cancelled", "finished_at": at, "cancel_requested": True}
-        idle = {"_id": task_id, "$or": [{"state": "pending"}, {"state": "running", "lease_until": {"$lte": at}}]}
-        if (await tasks.update_one(idle, {"$set": end})).matched_count:
-            return True
-        wish = {"$set": {"cancel_requested": True}}
-        return (await tasks.update_one({"_id": task_id, "state": "running"}, wish)).matched_count == 1
+        live = {"$and": [{"$eq": ["$state", "running"]}, {"$gt": ["$lease_until", at]}]}
+        asked = {
+            "cancel_requested": True,
+            "state": {"$cond": [live, "$state", "cancelled"]},
+            "finished_at": {"$cond": [live, "$finished_at", at]},
+        }
+        criteria = {"_id": task_id, "state": {"$in": ["pending", "running"]}}
+        return (await Task.get_pymongo_collection().update_one(criteria, [{"$set": asked}])).matched_count == 1
 
     async def pause(self, task_id: str, *, paused: bool) -> bool:
         """Stop or release a task that has not finished; False if it has."""

@@ -186,3 +186,24 @@ async def test_a_key_is_forgotten_by_mongodb_after_a_day() -> None:
     indexes = await IdempotencyKey.get_pymongo_collection().index_information()
     seconds = {index["expireAfterSeconds"] for index in indexes.values() if "expireAfterSeconds" in index}
     assert seconds == {timedelta(days=1).total_seconds()}
+
+
+async def test_a_task_that_starts_and_is_put_back_meanwhile_is_cancelled_all_the_same(tasks: Tasks) -> None:
+    task_id = await tasks.submit()
+    documents = Task.get_pymongo_collection()
+
+    async def change(seconds: int, state: str) -> None:
+        until = tasks.at + timedelta(seconds=seconds)
+        await documents.update_one({"_id": task_id}, {"$set": {"state": state, "lease_until": until}})
+
+    async def keep_changing() -> None:
+        while True:
+            await change(60, "running")
+            await change(0, "pending")
+
+    changing = asyncio.create_task(keep_changing())
+    for _ in range(200):
+        while (await tasks.get(task_id)).state == "cancelled":
+            pass
+        assert await tasks.repository.cancel(task_id, tasks.at)
+    changing.cancel()
