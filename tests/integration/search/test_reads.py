@@ -109,18 +109,29 @@ async def test_an_index_that_is_being_filled_there_is_not_read_there(pair: Pair)
         assert not await reads.run(other, is_replica)
 
 
-async def test_what_fails_there_is_done_here(pair: Pair) -> None:
+async def test_what_fails_there_is_done_here(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     async with reading(pair, lag=600) as (reads, replica, pool):
         collection = await create(pool, "failing")
         await known(reads, collection)
+        look, is_next, may_look = replica._look, asyncio.Event(), asyncio.Event()
+
+        async def look_later(there: Pool) -> None:
+            is_next.set()
+            await may_look.wait()
+            await look(there)
+
+        monkeypatch.setattr(replica, "_look", look_later)
+        await is_next.wait()  # until it was looked at again, nothing but the failure counts
 
         async def fail_there(connection: Connection) -> bool:
             if await is_replica(connection):
                 raise asyncpg.SerializationError("canceling statement due to conflict with recovery")
             return True
 
+        is_read = replica.pool is not None
         assert await reads.run(collection, fail_there)
-        assert replica.pool is None
+        assert (is_read, replica.pool) == (True, None)
+        may_look.set()
         await until(replica, in_step=True)
 
 
