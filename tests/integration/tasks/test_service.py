@@ -168,7 +168,7 @@ async def test_nobody_waits_for_ever(tasks: Tasks) -> None:
 
 
 async def test_a_list_is_filtered_and_newest_first(tasks: Tasks) -> None:
-    ids = [await tasks.submit() for _ in range(5)]
+    ids = sorted([await tasks.submit() for _ in range(5)])
     await tasks.runner.run(JOB, fine, ids[2])
     assert [task.id for task in await tasks.service.page()] == ids[::-1]
     assert [task.id for task in await tasks.service.page(state="succeeded")] == [ids[2]]
