@@ -15,7 +15,7 @@ from embedding_studio.infra.jobs import RedisSettings
 from embedding_studio.infra.mongo import MongoSettings
 from embedding_studio.infra.postgres import PostgresSettings
 from embedding_studio.sdk import SentenceEncoder
-from embedding_studio.settings import Settings
+from embedding_studio.settings import ApiSettings, Settings
 from embedding_studio.shadow import ShadowSettings
 from servers import embedded_servers
 from studio import Studio, open_studio
@@ -52,9 +52,12 @@ def settings(urls: ServerUrls, tmp_path_factory: pytest.TempPathFactory) -> Sett
     os.environ["EMBEDDING_STUDIO_ENV"] = "test"
     return Settings(
         data_dir=tmp_path_factory.mktemp("data"),
-        postgres=PostgresSettings(dsn=SecretStr(urls.postgres)),
-        mongo=MongoSettings(url=SecretStr(urls.mongo)),
-        redis=RedisSettings(url=SecretStr(urls.redis)),
+        postgres=PostgresSettings(
+            dsn=SecretStr(urls.postgres), connect_timeout=60, acquire_timeout=60, statement_timeout=300
+        ),
+        mongo=MongoSettings(url=SecretStr(urls.mongo), timeout=60),
+        redis=RedisSettings(url=SecretStr(urls.redis), timeout=60),
+        api=ApiSettings(time_limit=600),
         inference=InferenceSettings(timeout=60, score_timeout=60),
         shadow=ShadowSettings(deadline=60),
     )

@@ -49,7 +49,8 @@ async def test_a_server_that_does_not_answer_is_named(
     attribute: str,
     fault: Callable[..., object],
 ) -> None:
-    monkeypatch.setattr("embedding_studio.api.health._DEADLINE", 2.0)
+    if fault is hanging:
+        monkeypatch.setattr("embedding_studio.api.health._DEADLINE", 2.0)
     monkeypatch.setattr(type(getattr(studio.container, place)), attribute, fault)
     answer = await studio.client.get("/health/ready")
     checks = answer.json()["checks"]
