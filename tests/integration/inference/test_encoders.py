@@ -168,5 +168,5 @@ async def test_scores_that_do_not_come_in_time_are_not_waited_for(
             await crosses.score_pairs(cross_source, "a film", ["a text"])
     finally:
         go.set()
-    crosses._settings = crosses._settings.model_copy(update={"score_timeout": 5})
+    crosses._settings = crosses._settings.model_copy(update={"score_timeout": 60})
     assert (await crosses.score_pairs(cross_source, "a film", ["a text"])).shape == (1,)

@@ -109,9 +109,8 @@ async def tidied(kept: Kept) -> None:
 
 
 async def test_what_nobody_needs_is_retired_after_a_while(kept: Kept, own_triton: Server, small: Path) -> None:
-    settings = TritonSettings(
-        url=own_triton.url, repository=own_triton.child.log.parents[1] / "models", backend="python", manages=True
-    )
+    repository = own_triton.child.log.parents[1] / "models"
+    settings = TritonSettings(url=own_triton.url, repository=repository, backend="python", manages=True, timeout=60)
     async with open_triton_models(settings, small) as other:
         await other.make_ready("one")
     for passed in (timedelta(), AFTER / 2, AFTER / 4):

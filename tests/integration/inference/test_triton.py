@@ -92,7 +92,7 @@ async def test_a_model_is_loaded_once_and_again_where_triton_lost_it(
     await triton_models.make_ready("one")
     config = triton_settings.repository / "one" / "config.pbtxt"
     written = config.stat().st_mtime_ns
-    async with open_tritons(triton_settings.url, ssl=False, channels=1, answer_within=5, load_within=60) as tritons:
+    async with open_tritons(triton_settings.url, ssl=False, channels=1, answer_within=60, load_within=60) as tritons:
         (server,) = (await tritons.servers()).values()
         await server.unload("one")
         assert not await server.is_ready("one")
