@@ -111,9 +111,10 @@ async def test_positions_that_are_not_sent_are_taken_from_the_session(studio: St
 @pytest.mark.parametrize(("hours", "said"), [(2, "+2 h"), (-3, "-3 h"), (5.75, "+5.75 h")])
 async def test_times_of_another_zone(studio: Studio, shop: str, hours: float, said: str) -> None:
     """A sender that writes local time with a Z; its events are refused, and counted all the same."""
-    local = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
     await stream(studio, shop)
-    await send(studio, *(click(one, timestamp=local) for one in await searches(studio, shop, 20)))
+    sessions = await searches(studio, shop, 20)
+    local = (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+    await send(studio, *(click(one, timestamp=local) for one in sessions))
     found = {one["check"]: one for one in (await examine(studio, shop))["findings"]}
     assert named(found["time_zone"])[1:] == ("timestamp", "bad", 20, 40)
     assert said in found["time_zone"]["problem"]

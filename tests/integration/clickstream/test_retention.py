@@ -92,7 +92,7 @@ async def test_all_of_a_collection_goes_though_it_is_searched_all_the_while(
         return deleted
 
     monkeypatch.setattr(repository, "_delete", delete_and_search)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(300):
         await repository.delete_of(NAME)
     assert await left(session) == (0, 0)
 

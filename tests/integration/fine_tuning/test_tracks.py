@@ -261,7 +261,7 @@ async def test_training_goes_on_from_what_is_deployed(studio: Studio, shop: str)
 
 
 async def test_auto_tries_the_tracks_in_order_and_says_so(studio: Studio, shop: str) -> None:
-    result = await fine_tune(studio, shop, "auto", params={"seconds": 300, "search": 2})
+    result = await fine_tune(studio, shop, "auto", params={"seconds": 3600, "search": 2})
     tracks = [trial["track"] for trial in result["tried"]]
     assert list(dict.fromkeys(tracks)) == ["query_adapter", "query_encoder", "both_encoders"]
     assert result["track"] in tracks

@@ -89,7 +89,7 @@ async def test_a_deletion_by_filter_has_an_end_though_items_come_all_the_while(
     await studio.add(any_name, lamps("i0000", "i0001", old=True))
     task_id = await post(studio, f"{any_name}/items/delete", {"filter": {"field": "old", "eq": True}})
     monkeypatch.setattr(Deleter, "_batch", batch_and_write)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(300):
         assert (await studio.work(task_id))["result"] == {"deleted": 2}
 
 

@@ -126,7 +126,7 @@ async def test_the_filling_has_an_end_though_items_come_all_the_while(
     await studio.create(any_name)
     await studio.add(any_name, sofas(*range(4)))
     monkeypatch.setattr(Reindexer, "_fill_batch", fill_and_write)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(300):
         assert (await reindex(studio, any_name))["state"] == "succeeded"
     assert (await versions(studio, any_name))[2] == ("active", next(numbers))
 
