@@ -34,7 +34,7 @@ async def test_from_a_wish_to_the_deployment_of_what_people_preferred(
         studio.container.decider._rests.clear()
         seen = (await studio.client.get(url)).json()
         assert seen["state"] == ("running" if visit == 0 else "decided")
-    assert min(Counter(variants.values()).values()) > 90
+    assert min(Counter(variants.values()).values()) > 80  # 120 each, less five standard deviations
     assert {one["name"]: one["clicks"] for one in seen["variants"]} == clicked
     assert (seen["decision"], seen["promoted"], seen["sample_ratio"]["ok"]) == ("treatment", "treatment", True)
     assert seen["effect"]["metric"] == "ctr"
