@@ -136,8 +136,16 @@ async def test_what_a_launcher_starts_ends_with_a_cancelled_training(tmp_path: P
     with pytest.raises(asyncio.CancelledError):
         await work
     async with asyncio.timeout(60):
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110  # another process
+        while not is_gone(process):  # noqa: ASYNC110  # another process
             await asyncio.sleep(0.01)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether it has ended; it may be reaped between two looks at it."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize(("visible", "one"), [(None, "0"), ("2,3", "2"), ("", "")])
