@@ -104,11 +104,16 @@ def test_any_text_gives_filters_that_hold(text: str) -> None:
     "unit", ["under ", "between 1 and ", "1", "1,", "under 1,", "brand:", 'brand:"', " ", "<", "price under ", "$"]
 )
 def test_no_text_makes_an_expression_slow(unit: str) -> None:
+    """The least of three: garbage of other tests may be collected meanwhile."""
     text = unit * (10_000 // len(unit))
-    started = time.thread_time()
-    for pattern in PATTERNS:
-        read(pattern, text)
-    assert time.thread_time() - started < 1
+
+    def seconds() -> float:
+        started = time.thread_time()
+        for pattern in PATTERNS:
+            read(pattern, text)
+        return time.thread_time() - started
+
+    assert min(seconds() for _ in range(3)) < 1
 
 
 @pytest.mark.parametrize("fields", [{"under": ("",)}, {"between": (("from", " "),)}, {"names": (" ",)}])
