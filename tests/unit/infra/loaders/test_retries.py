@@ -53,5 +53,9 @@ def test_retry_after_in_seconds(header: str | None, seconds: int) -> None:
 
 
 def test_retry_after_as_a_date() -> None:
-    assert 28 <= seconds_to_wait(format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)) <= 30
+    before = datetime.now(UTC)
+    moment = before.replace(microsecond=0) + timedelta(seconds=3_600)
+    waited = seconds_to_wait(format_datetime(moment, usegmt=True))
+    latest, earliest = (round((moment - at).total_seconds()) for at in (before, datetime.now(UTC)))
+    assert 0 < earliest <= waited <= latest
     assert seconds_to_wait("Sun, 06 Nov 1994 08:49:37 GMT") == 0
