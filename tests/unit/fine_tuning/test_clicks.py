@@ -144,7 +144,8 @@ def test_everything_is_kept_or_counted(given_clicks: list[Click], given_pages: l
 @given(clicks, pages)
 def test_sifting_twice_changes_nothing(given_clicks: list[Click], given_pages: list[Page]) -> None:
     once = sifted(given_clicks, given_pages)
-    again = sift(once.clicks, once.pages, JudgmentConfig(clicks_without_dwell=1_000))
+    whole = JudgmentConfig(clicks_without_dwell=1_000, everything_clicked=1_000)  # what looks at all that was done
+    again = sift(once.clicks, once.pages, whole)
     assert (again.clicks, dict(again.dropped)) == (once.clicks, {})
 
 
