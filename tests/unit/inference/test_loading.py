@@ -29,7 +29,7 @@ class Reading:
     def __call__(self, folder: Path) -> str:
         self.times += 1
         self.started.set()
-        assert self.go.wait(5)
+        assert self.go.wait(60)
         if self.broken:
             raise InvalidError("not what was exported")
         return folder.name
@@ -69,7 +69,7 @@ async def test_who_stops_waiting_stops_no_reading(shelf: Shelf[str], reading: Re
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await shelf.get(SOURCE)
-    await asyncio.to_thread(reading.started.wait, 5)
+    await asyncio.to_thread(reading.started.wait, 60)
     reading.go.set()
     assert await shelf.get(SOURCE) == SOURCE.key
     assert reading.times == 1
@@ -97,7 +97,7 @@ async def test_a_broken_one_that_nobody_waits_for_any_more_disturbs_nobody(shelf
     reading.broken = True
     reading.go.clear()
     waiting = asyncio.create_task(shelf.get(SOURCE))
-    await asyncio.to_thread(reading.started.wait, 5)
+    await asyncio.to_thread(reading.started.wait, 60)
     waiting.cancel()
     reading.go.set()
     with pytest.raises(asyncio.CancelledError):

@@ -104,6 +104,7 @@ async def test_a_name_stands_for_all_its_addresses_of_one_family(world: World) -
 
 
 async def test_servers_come_and_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding_studio.infra.tritons._LOOK_EVERY", float("inf"))
     world.names = {"triton": ["10.0.0.1"]}
     tritons = Tritons("triton:1", world.connect, patience=0)
     await ask(tritons)
