@@ -12,6 +12,8 @@ from embedding_studio.infra.shipped import shipped
 from installation import Installation, until
 from servers import embedded_servers
 
+from .conftest import finished_task
+
 pytestmark = pytest.mark.e2e
 
 SERVER, PRODUCER, CONSUMER = 2, 4, 5
@@ -59,8 +61,8 @@ def test_a_post_leads_to_what_the_worker_did(api: httpx.Client, seen: Collector)
     assert api.post("/api/v1/collections", json=vector).status_code == 201
     items = [{"id": "1", "payload": {"title": "secret words"}, "vector": [1, 2, 3]}]
     headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
-    answer = api.post(f"{NOTES}/items", json={"items": items}, headers=headers, params={"wait": "true"})
-    assert answer.json()["state"] == "succeeded"
+    task = finished_task(api, api.post(f"{NOTES}/items", json={"items": items}, headers=headers))
+    assert task["state"] == "succeeded"
 
     ends = {("upsert", "process upsert"), ("api", "POST /api/v1/collections/{name}/items")}
     until(lambda: ends <= names(seen.of(TRACE)))
@@ -70,7 +72,7 @@ def test_a_post_leads_to_what_the_worker_did(api: httpx.Client, seen: Collector)
     (sent,) = (one for one in spans if one.kind == PRODUCER)
     (processed,) = (one for one in spans if one.kind == CONSUMER)
     assert (request.name, request.parent) == ("POST /api/v1/collections/{name}/items", SPAN)
-    assert request.facts["http.response.status_code"] == "200"
+    assert request.facts["http.response.status_code"] == "202"
     assert (sent.name, by_id[sent.parent]) == ("send upsert", request)
     assert (processed.name, by_id[processed.parent]) == ("process upsert", sent)
     assert {("upsert", "INSERT"), ("upsert", "update tasks"), ("api", "insert tasks")} <= names(spans)

@@ -86,7 +86,7 @@ class Production:
         """The task that a request started, once it is finished."""
         assert answer.status_code == 202, answer.text
         url = f"/api/v1/tasks/{answer.json()['task_id']}"
-        wait_until(lambda: self.apis[0].get(url).json()["state"] in ("succeeded", "failed", "cancelled"))
+        wait_until(lambda: self.apis[0].get(url).json().get("state") in ("succeeded", "failed", "cancelled"))
         return dict(self.apis[0].get(url).json())
 
 
