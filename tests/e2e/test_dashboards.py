@@ -72,17 +72,29 @@ def shown_in_use(installation: Installation, client: httpx.Client) -> Iterator[s
     assert client.post("/api/v1/collections", json=new).status_code == 201
     items = [{"id": "1", "payload": {}, "vector": [1, 2]}]
     task = client.post(f"{NOTES}/items", json={"items": items}).json()["task_id"]
-    yield client.get("/metrics").text
+    yield shown(client, "ready", "queue_depth", "tasks", "collection_model_version")
     with working(installation, "upsert") as upsert:
         until(lambda: client.get(f"/api/v1/tasks/{task}").json()["state"] == "succeeded")
-        yield httpx.get(upsert).text
-    shown = client.post(f"{NOTES}/search", json={"query": {"vector": [1, 2]}}).json()
-    click = {"event_id": "1", "session_id": shown["session_id"], "item_id": "1", "type": "click"}
+        yield httpx.get(upsert, timeout=60.0).text
+    found = client.post(f"{NOTES}/search", json={"query": {"vector": [1, 2]}}).json()
+    click = {"event_id": "1", "session_id": found["session_id"], "item_id": "1", "type": "click"}
     assert client.post("/api/v1/events", json={"events": [click]}).json()["accepted"] == 1
-    yield client.get("/metrics").text
+    yield shown(client, "memory_sessions_waiting")
     with working(installation, "improve") as improve:
-        until(lambda: "embedding_studio_memory_revision{" in client.get("/metrics").text)
-        yield httpx.get(improve).text
+        shown(client, "memory_revision")
+        yield httpx.get(improve, timeout=60.0).text
+
+
+def shown(client: httpx.Client, *names: str) -> str:
+    """The API's metrics once they tell of all these: what does not answer in time is left out of them."""
+    texts = [""]
+
+    def is_told() -> bool:
+        texts.append(client.get("/metrics").text)
+        return all(f"embedding_studio_{name}{{" in texts[-1] for name in names)
+
+    until(is_told)
+    return texts[-1]
 
 
 @contextmanager
