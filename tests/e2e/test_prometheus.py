@@ -2,12 +2,12 @@
 
 import json
 import os
+import random
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import httpx
 import pytest
 import yaml
 
-from embedding_studio.infra.embedded import free_port
+from embedding_studio.infra.embedded import free_port, require_free_port
 from embedding_studio.infra.shipped import shipped
+from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.worker import ROLES
 
 from .conftest import running_up, wait_until
@@ -67,7 +68,7 @@ def prometheus(folder: Path, targets: dict[str, list[str]], *, key: str) -> Iter
     with (
         (folder / "prometheus.log").open("w") as log,
         subprocess.Popen([*command, f"--web.listen-address={address}"], stderr=log, env=os.environ) as process,
-        httpx.Client(base_url=f"http://{address}/api/v1/") as client,
+        httpx.Client(base_url=f"http://{address}/api/v1/", timeout=60.0) as client,
     ):
         try:
             wait_until(lambda: answers(client, process))
@@ -99,13 +100,10 @@ def states(server: httpx.Client) -> list[str]:
 
 
 def first_of_free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
+    """The first of so many free ports in a row, none of which the studio that is started gives to its servers."""
     while True:
-        first = free_port()
-        if all(is_free(first + place) for place in range(count)):
+        first = random.randrange(10_000, 20_000 - count)
+        with suppress(ConflictError):
+            for place in range(count):
+                require_free_port("127.0.0.1", first + place)
             return first
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) != 0
