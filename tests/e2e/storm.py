@@ -110,6 +110,7 @@ class Storm:
             if number % len(names) == 0:
                 random.shuffle(names)
             await self._kill_one(names[number % len(names)])
+        await self._wait(lambda: self.searches["200"] > 10 and self.reindexes["succeeded"] > 0, _CALM_WITHIN_S)
 
     async def _kill_one(self, name: str) -> None:
         victim = await self._living(name)
@@ -120,7 +121,7 @@ class Storm:
         self.kills[name] += 1
         await self._wait(lambda: (one := self._process(name)) is not None and one.pid != victim.pid, _BACK_WITHIN_S)
         if name == "postgres":
-            await self._wait_async(self._postgres_answers, _BACK_WITHIN_S)
+            await self._wait_async(self._postgres_answers, _CALM_WITHIN_S)  # says an API that may be starting itself
             outage.end = time.monotonic()
 
     async def _living(self, name: str) -> psutil.Process:
