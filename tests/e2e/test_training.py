@@ -50,8 +50,13 @@ def test_its_training_ends_with_it_and_another_goes_on_from_the_last_checkpoint(
 ) -> None:
     answer = api.post(f"{SHOP}/fine-tuning", json={"track": "query_encoder", "params": LONG})
     folder = data_dir / "training" / answer.json()["task_id"]
-    wait_until(lambda: bool(checkpoints(folder)))
-    saved = max(checkpoints(folder))
+    saved: set[int] = set()
+
+    def is_saved() -> bool:
+        saved.update(checkpoints(folder))
+        return bool(saved)
+
+    wait_until(is_saved)
     worker = the_worker()
     started = worker.children(recursive=True)
     assert any("embedding_studio.ml.train" in line_of(one) for one in started)
@@ -61,9 +66,10 @@ def test_its_training_ends_with_it_and_another_goes_on_from_the_last_checkpoint(
     assert not list(folder.glob("*/run/result.json"))
 
     task = finished(answer)
-    assert (task["state"], task["error"], task["attempts"]) == ("succeeded", None, 2)
+    assert (task["state"], task["error"]) == ("succeeded", None)
+    assert task["attempts"] > 1  # more than 2 where the machine lets a worker wait for longer than its lease
     (tried,) = task["result"]["tried"]
-    assert tried["resumed_from"] >= saved
+    assert tried["resumed_from"] >= max(saved)
     assert task["result"]["model_version"] == 2
     assert not folder.exists()
     wait_until(lambda: not the_worker().children())
