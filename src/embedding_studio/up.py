@@ -30,7 +30,7 @@ from embedding_studio.worker import ROLES
 __all__ = ["join", "run_roles", "servers", "studio", "up"]
 
 _EXPORT_DEADLINE_S = 600.0
-_READY_DEADLINE_S = 60.0
+_READY_DEADLINE_S = 180.0
 _NOTE = "environment.json"
 _NOWHERE = ServerUrls(postgres="postgresql://", mongo="mongodb://", redis="redis://")
 """Stands for the servers while they are not started: what is wrong with the settings is said before."""
