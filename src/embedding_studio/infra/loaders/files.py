@@ -131,7 +131,7 @@ class FilesLoader:
             return
         same = place is not None and place.version == opened.version
         rows = _rows(opened, Position(place.offset, place.row) if place and same else START)
-        async with aclosing(in_thread(rows, lambda row: row.size)) as ready:
+        async with aclosing(in_thread(rows, lambda row: row.size, closing=opened.reading.file.close)) as ready:
             async for row in ready:
                 yield self._record(file, opened, row)
 

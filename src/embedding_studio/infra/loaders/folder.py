@@ -37,8 +37,13 @@ class Folder:
                 yield StoredFile(path)
 
     async def open(self, file: StoredFile) -> Opened:
-        """Open a file below the root."""
-        return await asyncio.to_thread(self._open, file.path)
+        """Open a file below the root; who stops waiting leaves none open."""
+        opening = asyncio.create_task(asyncio.to_thread(self._open, file.path))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)
+            raise
 
     def source(self, path: str) -> dict[str, Any]:
         """The path, relative to the root."""
@@ -75,6 +80,11 @@ class Folder:
             raise ForbiddenError(f"{path} may not be read") from error
         except (OSError, ValueError) as error:
             raise NotFoundError(f"there is no file {path!r}") from error
+
+
+def _close(opening: "asyncio.Task[Opened]") -> None:
+    if not opening.cancelled() and not opening.exception():
+        opening.result().reading.file.close()
 
 
 def _walk(folder: Path, above: tuple[str, ...], first: tuple[str, ...]) -> Generator[str]:

@@ -15,11 +15,14 @@ _SECONDS = 0.1
 T = TypeVar("T")
 
 
-async def in_thread(values: Generator[T], size: Callable[[T], int]) -> AsyncGenerator[T]:
+async def in_thread(
+    values: Generator[T], size: Callable[[T], int], *, closing: Callable[[], object] | None = None
+) -> AsyncGenerator[T]:
     """Run a generator in worker threads, some steps at a time.
 
     What is read ahead of the consumer is at most 256 values, 1 MiB and one value, or what 0.1 s bring.
-    `size` says about how many bytes a value holds.
+    `size` says about how many bytes a value holds; `closing` is called once the generator is closed, which does nothing
+    by itself where it never began.
 
     A cancelled consumer does not wait for a step that blocks: the step ends by itself and the generator is closed then.
     """
@@ -32,6 +35,8 @@ async def in_thread(values: Generator[T], size: Callable[[T], int]) -> AsyncGene
     def close() -> None:
         with busy:
             values.close()
+            if closing:
+                closing()
 
     try:
         while some := await asyncio.to_thread(step):

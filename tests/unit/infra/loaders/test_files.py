@@ -1,8 +1,10 @@
 """Files of a folder to items."""
 
+import asyncio
 import gzip
 import json
 import os
+import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedding_studio.infra.loaders import Loaded, LoadFailure
-from embedding_studio.infra.loaders.files import FilesLoader, RowFields
+from embedding_studio.infra.loaders.files import FilesLoader, Opened, RowFields
 from embedding_studio.infra.loaders.folder import Folder
 from embedding_studio.infra.loaders.patterns import Pattern
 from embedding_studio.infra.loaders.records import RECORD_LIMIT
@@ -261,6 +263,30 @@ async def test_fetch_gives_the_bytes(tmp_path: Path) -> None:
         await reader.fetch({"path": "none.png"})
     with pytest.raises(TooLargeError):
         await reader.fetch({"path": "large.png"})
+
+
+async def test_who_stops_waiting_for_a_file_leaves_none_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 1}')
+    opened: list[Opened] = []
+    begun, go_on = threading.Event(), threading.Event()
+    really_open = Folder._open
+
+    def slowly(folder: Folder, path: str) -> Opened:
+        opened.append(really_open(folder, path))
+        begun.set()
+        assert go_on.wait(60)
+        return opened[-1]
+
+    monkeypatch.setattr(Folder, "_open", slowly)
+    reading = asyncio.create_task(read_all(loader(tmp_path)))
+    await asyncio.to_thread(begun.wait, 60)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    go_on.set()
+    async with asyncio.timeout(60):
+        while not opened[0].reading.file.closed:  # noqa: ASYNC110  # a thread has it
+            await asyncio.sleep(0.01)
 
 
 async def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
