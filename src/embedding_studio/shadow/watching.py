@@ -8,6 +8,7 @@ import asyncpg
 from pymongo.errors import PyMongoError
 
 from embedding_studio.inference import EmbeddingService
+from embedding_studio.infra.outages import OUTAGES
 from embedding_studio.kernel.errors import StudioError
 from embedding_studio.shadow.domain import Compared, Counts, LiveShadow
 from embedding_studio.shadow.models import Shadow
@@ -17,6 +18,8 @@ from embedding_studio.vector_store import Catalog, CollectionService
 __all__ = ["Shadows"]
 
 logger = logging.getLogger(__name__)
+
+_FAILURES: tuple[type[Exception], ...] = (*OUTAGES, PyMongoError, asyncpg.PostgresError, StudioError)
 
 
 class Shadows:
@@ -64,7 +67,7 @@ class Shadows:
         try:
             found = [await self._served(shadow) for shadow in await self._shadows.all()]
             self._live = {one.collection.name: one for one in found if one is not None}
-        except (PyMongoError, asyncpg.PostgresError, OSError, StudioError) as error:
+        except _FAILURES as error:
             logger.warning("which shadows there are is not known: %s", error)
         finally:
             self._good_until = asyncio.get_running_loop().time() + self._seen_within

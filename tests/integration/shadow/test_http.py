@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from embedding_studio.inference import NewEncoder, ServedModel
@@ -157,6 +158,20 @@ async def test_given_vectors_are_mirrored_too(studio: Studio) -> None:
     found = await report(studio, collection)
     assert (found["searches"], found["differing"][0]["query"]) == (1, None)
     await studio.client.delete(f"/api/v1/collections/{name}")
+
+
+async def test_what_was_known_is_mirrored_while_the_database_is_away(
+    studio: Studio, shop: Collection, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object) -> None:
+        raise asyncpg.InterfaceError("connection is closed")
+
+    await start(model_version=1)
+    shadows = studio.container.mirror._shadows
+    with monkeypatch.context() as broken:
+        broken.setattr(shadows._catalog, "serving", lost)
+        await seen_anew(studio)
+    assert shadows.of(shop.name) is not None
 
 
 async def test_no_share_mirrors_nothing(studio: Studio, shop: Collection, start: Start) -> None:
