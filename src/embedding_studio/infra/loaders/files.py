@@ -170,16 +170,15 @@ def _place(cursor: Cursor | None) -> _Place | None:
 
 
 def _rows(opened: Opened, start: Position) -> Generator[Row]:
-    """The rows of a file behind `start`; closes the file at the end."""
-    with opened.reading.file:
-        if opened.format is None:
-            yield Row(0, "has a format that is not known", None)
-            return
-        reader: Reader = READERS[opened.format]
-        try:
-            yield from reader(opened.reading, start)
-        except (OSError, EOFError, zlib.error) as error:
-            yield Row(0, f"cannot be read to its end: {error}", None)
+    """The rows of a file behind `start`."""
+    if opened.format is None:
+        yield Row(0, "has a format that is not known", None)
+        return
+    reader: Reader = READERS[opened.format]
+    try:
+        yield from reader(opened.reading, start)
+    except (OSError, EOFError, zlib.error) as error:
+        yield Row(0, f"cannot be read to its end: {error}", None)
 
 
 def _from_row(row: dict[str, Any], fields: RowFields) -> tuple[str, dict[str, Any]]:

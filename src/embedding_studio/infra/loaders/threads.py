@@ -21,8 +21,7 @@ async def in_thread(
     """Run a generator in worker threads, some steps at a time.
 
     What is read ahead of the consumer is at most 256 values, 1 MiB and one value, or what 0.1 s bring.
-    `size` says about how many bytes a value holds; `closing` is called once the generator is closed, which does nothing
-    by itself where it never began.
+    `size` says about how many bytes a value holds; `closing` closes what the generator reads, begun or not.
 
     A cancelled consumer does not wait for a step that blocks: the step ends by itself and the generator is closed then.
     """
