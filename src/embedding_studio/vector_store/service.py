@@ -160,7 +160,7 @@ class CollectionService:
             CollectionLeavesError: Somebody deletes it already.
             CollectionNotFoundError: There is none of this name.
         """
-        await self.get(name)
+        await self.get(name)  # any text may come as a name: only one that there is goes further
         async with self._leaving(name):
             await self.current(name)
             await self._forget(name)
