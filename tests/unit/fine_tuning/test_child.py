@@ -15,6 +15,7 @@ from embedding_studio.fine_tuning.errors import TrainingFailedError
 from embedding_studio.kernel.errors import UnavailableError
 from embedding_studio.ml.job import EncoderConfig, EncoderData, EncoderJob
 from embedding_studio.ml.pairs import Pairs
+from processes import is_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -138,14 +139,6 @@ async def test_what_a_launcher_starts_ends_with_a_cancelled_training(tmp_path: P
     async with asyncio.timeout(60):
         while not is_gone(process):  # noqa: ASYNC110  # another process
             await asyncio.sleep(0.01)
-
-
-def is_gone(process: psutil.Process) -> bool:
-    """Whether it has ended; it may be reaped between two looks at it."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.mark.parametrize(("visible", "one"), [(None, "0"), ("2,3", "2"), ("", "")])

@@ -17,6 +17,7 @@ import pytest
 from embedding_studio.infra.embedded import children
 from embedding_studio.infra.embedded.children import Child, Supervisor
 from embedding_studio.kernel.errors import UnavailableError
+from processes import is_gone
 
 READY = "import signal, sys, time\n{setup}\nprint('ready', flush=True)\ntime.sleep(600)\n"
 SAYS_BYE = READY.format(
@@ -75,13 +76,6 @@ def test_kills_what_a_child_leaves_in_its_group(tmp_path: Path) -> None:
         assert grandchild.is_running()
 
     wait_for(lambda: is_gone(grandchild))
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_terminal_s_interrupt_does_not_reach_a_child(tmp_path: Path) -> None:
