@@ -5,8 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,8 @@ import pytest
 
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.infra.shipped import shipped
+from installation import until
 from small_encoder import save_small_encoder
-
-_DEADLINE_S = 120.0
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +62,7 @@ def running_up(data_dir: Path, *, cwd: Path | None = None, **settings: object) -
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
     ):
         try:
-            wait_until(lambda: _is_ready(client, process))
+            until(lambda: _is_ready(client, process))
             yield client
         finally:
             process.send_signal(signal.SIGINT)
@@ -74,7 +72,7 @@ def running_up(data_dir: Path, *, cwd: Path | None = None, **settings: object) -
 @pytest.fixture(scope="session")
 def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
     """A client of an API that all tests share."""
-    with running_up(data_dir, PLUGINS=plugins, TASKS__LEASE=8, TASKS__SWEEP_EVERY=1) as client:
+    with running_up(data_dir, PLUGINS=plugins, TASKS__LEASE=15, TASKS__SWEEP_EVERY=1) as client:
         yield client
 
 
@@ -88,15 +86,19 @@ def finished_task(api: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
     """The task that a request started, once it is finished; that it cannot be looked at for a moment is no failure."""
     assert answer.status_code == 202, answer.text
     url = f"/api/v1/tasks/{answer.json()['task_id']}"
-    wait_until(lambda: api.get(url).json().get("finished_at") is not None)
+    until(lambda: api.get(url).json().get("finished_at") is not None)
     return dict(api.get(url).json())
 
 
-def wait_until(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _DEADLINE_S
-    while not ready():
-        assert time.monotonic() < deadline, "not ready in time"
-        time.sleep(0.05)
+def state_of(api: httpx.Client, task: str) -> str | None:
+    """The state of a task; None where it cannot be looked at for a moment."""
+    state: str | None = api.get(f"/api/v1/tasks/{task}").json().get("state")
+    return state
+
+
+def until_done(api: httpx.Client, tasks: Collection[str]) -> None:
+    """Return once all the tasks have succeeded."""
+    until(lambda: all(state_of(api, one) == "succeeded" for one in tasks))
 
 
 def _is_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:

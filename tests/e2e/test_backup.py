@@ -18,7 +18,7 @@ from installation import Installation, until
 from servers import embedded_servers
 from small_encoder import COLORS, THINGS
 
-from .conftest import finished_task
+from .conftest import finished_task, until_done
 from .shoppers import Shoppers
 
 pytestmark = pytest.mark.e2e
@@ -154,7 +154,7 @@ def test_an_installation_made_of_a_backup_answers_as_the_first_did(drill: dict[s
 
 def check_work_goes_on(api: httpx.Client, drill: dict[str, Any]) -> None:
     """What was accepted before the backup began is done, by it or now."""
-    until(lambda: all(api.get(f"{API}/tasks/{one}").json()["state"] == "succeeded" for one in drill["tasks"]))
+    until_done(api, drill["tasks"])
     assert {api.get(f"{BUSY}/items/{one}").status_code for one in drill["items"]} == {200}
 
 

@@ -22,6 +22,8 @@ from embedding_studio.infra.shipped import shipped
 from installation import Installation, until
 from servers import embedded_servers
 
+from .conftest import until_done
+
 pytestmark = pytest.mark.e2e
 
 DASHBOARD = shipped("config") / "grafana" / "dashboard.json"
@@ -74,7 +76,7 @@ def shown_in_use(installation: Installation, client: httpx.Client) -> Iterator[s
     task = client.post(f"{NOTES}/items", json={"items": items}).json()["task_id"]
     yield shown(client, "ready", "queue_depth", "tasks", "collection_model_version")
     with working(installation, "upsert") as upsert:
-        until(lambda: client.get(f"/api/v1/tasks/{task}").json()["state"] == "succeeded")
+        until_done(client, [task])
         yield httpx.get(upsert, timeout=60.0).text
     found = client.post(f"{NOTES}/search", json={"query": {"vector": [1, 2]}}).json()
     click = {"event_id": "1", "session_id": found["session_id"], "item_id": "1", "type": "click"}

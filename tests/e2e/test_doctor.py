@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 
-from .conftest import wait_until
+from installation import until
 
 
 def test_it_finds_the_servers_of_a_running_up(api: httpx.Client, data_dir: Path) -> None:
-    wait_until(lambda: api.get("/health/ready").status_code == 200)
+    until(lambda: api.get("/health/ready").status_code == 200)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
     command = [sys.executable, "-m", "embedding_studio", "doctor", "--json", "--data-dir", str(data_dir)]
     done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=120, check=False)

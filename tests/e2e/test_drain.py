@@ -13,6 +13,8 @@ from embedding_studio.infra.embedded import free_port
 from installation import Installation, until
 from servers import embedded_servers
 
+from .conftest import state_of, until_done
+
 pytestmark = pytest.mark.e2e
 
 MORE_THAN_THREADS = 30
@@ -85,10 +87,6 @@ def task_of(client: httpx.Client, item: str) -> str:
     return str(client.post(f"{SHOP}/items", json={"items": items}).json()["task_id"])
 
 
-def state_of(client: httpx.Client, task: str) -> str:
-    return str(client.get(f"/api/v1/tasks/{task}").json().get("state"))
-
-
 def worker(installation: Installation, *, drain: float) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     return installation.running("worker", "--role", "upsert", extra={"EMBEDDING_STUDIO_TASKS__DRAIN": str(drain)})
 
@@ -105,7 +103,7 @@ def test_a_task_that_was_begun_is_finished_and_no_other_is_begun(
     states = [state_of(client, task) for task in tasks]
     assert set(states) == {"succeeded", "pending"}
     with worker(installation, drain=60):
-        until(lambda: all(state_of(client, task) == "succeeded" for task in tasks))
+        until_done(client, tasks)
 
 
 def test_a_task_that_takes_longer_is_given_back_and_done_by_another(
@@ -120,7 +118,7 @@ def test_a_task_that_takes_longer_is_given_back_and_done_by_another(
     assert " ERROR " not in capfd.readouterr().err
     held.unlink()
     with worker(installation, drain=60):
-        until(lambda: state_of(client, task) == "succeeded")
+        until_done(client, [task])
     assert client.get(f"{SHOP}/items/c").status_code == 200
 
 

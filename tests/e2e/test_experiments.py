@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import wait_until
+from installation import until
 
 pytestmark = pytest.mark.e2e
 
@@ -34,11 +34,11 @@ def test_an_experiment_starts_within_a_moment_and_ends_by_itself(
         found: str | None = answer.json()["variant"]
         return found
 
-    wait_until(lambda: variant("ann") is not None)
+    until(lambda: variant("ann") is not None)
     assert {variant(f"user{number}") for number in range(20)} == {"control", "treatment"}
     url = f"{WINE}/experiments/{made.json()['id']}"
-    wait_until(lambda: api.get(url).json()["state"] == "stopped")
+    until(lambda: api.get(url).json()["state"] == "stopped")
     ended = api.get(url).json()
     assert ended["reason"].startswith("undecided after ")
     assert sum(one["sessions"] for one in ended["variants"]) >= 21
-    wait_until(lambda: variant("ann") is None)
+    until(lambda: variant("ann") is None)

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import wait_until
+from installation import until
 
 pytestmark = pytest.mark.e2e
 
@@ -34,5 +34,5 @@ def test_a_click_changes_the_next_search_of_its_user_and_of_nobody_else(api: htt
     item = shown["results"][-1]["id"]
     event = {"event_id": "sip", "session_id": shown["session_id"], "item_id": item, "type": "click"}
     assert api.post("/api/v1/events", json={"events": [event]}).json()["accepted"] == 1
-    wait_until(lambda: memory_of(api, "ann").keys() == {item})
+    until(lambda: memory_of(api, "ann").keys() == {item})
     assert memory_of(api, "bob") == {}

@@ -19,8 +19,9 @@ from embedding_studio.infra.embedded import free_port, require_free_port
 from embedding_studio.infra.shipped import shipped
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.worker import ROLES
+from installation import until
 
-from .conftest import running_up, wait_until
+from .conftest import running_up
 
 pytestmark = pytest.mark.e2e
 
@@ -36,10 +37,10 @@ def test_prometheus_reads_the_api_and_every_worker(tmp_path: Path) -> None:
             "embedding-studio-workers": [f"127.0.0.1:{first + place}" for place in range(len(ROLES))],
         }
         with prometheus(tmp_path, targets, key=metrics_key(tmp_path / "data")) as server:
-            wait_until(lambda: states(server) == ["up"] * (1 + len(ROLES)))
-            wait_until(lambda: values(server, "embedding_studio_build_info", "role").keys() == {"api", *ROLES})
+            until(lambda: states(server) == ["up"] * (1 + len(ROLES)))
+            until(lambda: values(server, "embedding_studio_build_info", "role").keys() == {"api", *ROLES})
             servers = dict.fromkeys(("postgres", "mongo", "redis", "inference"), "1")
-            wait_until(lambda: values(server, "embedding_studio_ready", "check") == servers)
+            until(lambda: values(server, "embedding_studio_ready", "check") == servers)
             assert {group["name"] for group in asked(server, "rules")["groups"]} == {"embedding-studio"}
 
 
@@ -71,7 +72,7 @@ def prometheus(folder: Path, targets: dict[str, list[str]], *, key: str) -> Iter
         httpx.Client(base_url=f"http://{address}/api/v1/", timeout=60.0) as client,
     ):
         try:
-            wait_until(lambda: answers(client, process))
+            until(lambda: answers(client, process))
             yield client
         finally:
             process.terminate()

@@ -17,7 +17,7 @@ from embedding_studio.infra.shipped import shipped
 from installation import Installation, until
 from servers import embedded_servers
 
-from .conftest import finished_task
+from .conftest import finished_task, until_done
 from .shoppers import Shoppers
 
 pytestmark = pytest.mark.e2e
@@ -84,15 +84,6 @@ def test_all_processes_are_replaced_under_load(installation: Installation) -> No
             until_done(client, shoppers.tasks)
             check_nothing_is_lost(client, shoppers)
     assert parent.returncode == 0
-
-
-def until_done(client: httpx.Client, tasks: list[str]) -> None:
-    until(lambda: all(state_of(client, one) == "succeeded" for one in tasks))
-
-
-def state_of(client: httpx.Client, task: str) -> str | None:
-    state: str | None = client.get(f"/api/v1/tasks/{task}").json().get("state")
-    return state
 
 
 def check_nothing_is_lost(client: httpx.Client, shoppers: Shoppers) -> None:

@@ -16,7 +16,7 @@ from installation import Installation, until
 from replication import Pair, replicated
 from servers import embedded_servers
 
-from .conftest import finished_task
+from .conftest import finished_task, until_done
 from .shoppers import Shoppers
 
 pytestmark = pytest.mark.e2e
@@ -99,5 +99,5 @@ def test_work_is_shared_and_done_once_and_a_lost_replica_is_no_loss(installation
 
 
 def check_done_once(api: httpx.Client, tasks: list[str]) -> None:
-    until(lambda: all(api.get(f"/api/v1/tasks/{one}").json().get("state") == "succeeded" for one in tasks))
+    until_done(api, tasks)
     assert {api.get(f"/api/v1/tasks/{one}").json()["attempts"] for one in tasks} == {1}

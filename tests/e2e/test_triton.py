@@ -19,10 +19,11 @@ from embedding_studio.infra.embedded import Server
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.ml.export import export_encoder
 from embedding_studio.settings import load_settings
+from installation import until
 from servers import triton_server
 from small_encoder import COLORS, THINGS, save_small_encoder
 
-from .conftest import finished_task, running_up, wait_until
+from .conftest import finished_task, running_up
 from .load import Load
 
 pytestmark = pytest.mark.e2e
@@ -71,7 +72,7 @@ def fill(stage: Stage) -> None:
     named = [(color, thing) for thing in THINGS for color in COLORS]
     items = [{"id": f"{color}-{thing}", "payload": {"title": f"{color} {thing}"}} for color, thing in named]
     assert finished_task(stage.api, stage.api.post(f"{SHOP}/items", json={"items": items}))["state"] == "succeeded"
-    wait_until(lambda: stage.search().status_code == 200)
+    until(lambda: stage.search().status_code == 200)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def version(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> int:
 def calm(load: Load) -> None:
     """Let some searches be answered."""
     there = len(load.outcomes)
-    wait_until(lambda: len(load.outcomes) >= there + CALM)
+    until(lambda: len(load.outcomes) >= there + CALM)
 
 
 def served(load: Load, version: int) -> Callable[[], bool]:
@@ -118,11 +119,11 @@ def test_no_search_fails_while_models_come_and_go(stage: Stage, version: int) ->
         asked = time.monotonic()
         task = finished_task(stage.api, stage.api.post(f"{SHOP}/models/{version}/deploy"))
         assert task["state"] == "succeeded", task
-        wait_until(served(load, version))
+        until(served(load, version))
         calm(load)
         back = time.monotonic()
         assert finished_task(stage.api, stage.api.post(f"{SHOP}/rollback"))["state"] == "succeeded"
-        wait_until(served(load, 1))
+        until(served(load, 1))
         calm(load)
     assert load.statuses() == {200: len(load.outcomes)}
     assert [one.version for one in load.outcomes if one.at > back and one.version == 1]
@@ -139,10 +140,10 @@ def test_only_without_triton_searches_wait_for_it(stage: Stage, request: pytest.
         stage.triton.child.kill()
         calm(load)
         expected = (200, "ok") if takes_over else (503, "Triton does not answer")
-        wait_until(lambda: health(stage) == expected)
+        until(lambda: health(stage) == expected)
         stage.triton.child.start()
         stage.triton.url_when_ready()
-        wait_until(lambda: loaded_again(stage))
+        until(lambda: loaded_again(stage))
         back = time.monotonic()
         calm(load)
     failed = [one for one in load.outcomes if one.status != 200]

@@ -6,8 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from collector import Collector, collector
 from embedding_studio.infra.embedded import Child, Supervisor, free_port, start_triton
+from installation import until
 from production.servers import (
     MLFLOW,
     MlflowServer,
@@ -86,7 +86,7 @@ class Production:
         """The task that a request started, once it is finished."""
         assert answer.status_code == 202, answer.text
         url = f"/api/v1/tasks/{answer.json()['task_id']}"
-        wait_until(lambda: self.apis[0].get(url).json().get("state") in ("succeeded", "failed", "cancelled"))
+        until(lambda: self.apis[0].get(url).json().get("state") in ("succeeded", "failed", "cancelled"))
         return dict(self.apis[0].get(url).json())
 
 
@@ -199,10 +199,3 @@ def is_ready(client: httpx.Client) -> bool:
         return client.get("/health/ready").status_code == 200
     except httpx.TransportError:
         return False
-
-
-def wait_until(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _DEADLINE_S
-    while not ready():
-        assert time.monotonic() < deadline, "not ready in time"
-        time.sleep(0.05)

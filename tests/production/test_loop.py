@@ -13,7 +13,8 @@ import pytest
 import redis
 from pymongo import MongoClient
 
-from production.conftest import Production, Stores, wait_until
+from installation import until
+from production.conftest import Production, Stores
 from servers import answered_requests, loaded_models
 from services import Certificates
 from small_encoder import COLORS, NAMES, THINGS
@@ -193,7 +194,7 @@ def test_a_trace_tells_what_each_store_had_to_do_with_a_search(production: Produ
     headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
     found = production.apis[1].post(f"{SHOP}/search", json={"query": "a rug nobody asked for"}, headers=headers)
     assert found.status_code == 200
-    wait_until(lambda: any(one.kind == SERVER for one in production.traces.of(trace)))
+    until(lambda: any(one.kind == SERVER for one in production.traces.of(trace)))
     spans = {one.id: one for one in production.traces.of(trace)}
     assert {(spans[one.parent].name, one.name) for one in spans.values() if one.parent in spans} >= WORK
 
@@ -221,7 +222,7 @@ def test_a_change_of_the_primary_loses_nothing(production: Production) -> None:
     late, answers = {"id": "late", "payload": {"title": "black shelf"}}, list[httpx.Response]()
     with MongoClient[dict[str, Any]](production.stores.mongo.owner) as client:
         client.admin.command({"replSetStepDown": 3, "force": True})
-    wait_until(accepted)
+    until(accepted)
     assert set(statuses) <= {202, 503}
     assert production.finished(answers[-1])["state"] == "succeeded"
     assert production.apis[1].get(f"{SHOP}/items/late").status_code == 200
