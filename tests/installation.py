@@ -50,7 +50,7 @@ class Installation:
         done = subprocess.run(
             [*_COMMAND, *arguments], env=self.environment, capture_output=True, text=True, timeout=300, check=False
         )
-        assert done.returncode == expect, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
+        assert done.returncode == expect, (done.returncode, done.stdout[-8000:], done.stderr[-4000:])
         return done.stdout
 
     @contextmanager

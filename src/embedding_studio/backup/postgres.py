@@ -43,7 +43,7 @@ async def dump_database(settings: PostgresSettings, file: Path) -> int:
 
 
 async def restore_database(settings: PostgresSettings, file: Path, *, made_by: int) -> None:
-    """Bring a dump into an empty database; indexes are built anew.
+    """Bring a dump into an empty database; indexes are built anew, and statistics, which a dump has none of, made.
 
     Raises:
         ConflictError: The server is older than the one that the dump is of.
@@ -55,6 +55,8 @@ async def restore_database(settings: PostgresSettings, file: Path, *, made_by: i
     program = postgres_program("pg_restore", server)
     options = ("--exit-on-error", "--no-owner", "--no-privileges", f"--jobs={_JOBS}")
     await _run(program, settings, *options, f"--dbname={_database(settings)}", str(file))
+    async with open_connection(settings) as connection:
+        await connection.execute("ANALYZE")
 
 
 async def is_database_empty(connection: Connection) -> bool:

@@ -40,6 +40,10 @@ FILL = """
     INSERT INTO items_1 VALUES ('sofa', '{"price": 5, "title": "red sofa"}');
     INSERT INTO parts_1_1 (item_id, part_no, text, embedding) VALUES ('sofa', 0, 'red sofa', '[1,0]');
 """
+UNKNOWN = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND reltuples < 0
+"""
 WORDS = "SELECT term, sum(parts)::int FROM terms_1_1 GROUP BY term ORDER BY term"
 
 
@@ -72,6 +76,16 @@ async def test_all_comes_back_and_works_on(database: PostgresSettings, tmp_path:
         "INSERT INTO parts_1_1 (item_id, part_no, text, embedding) VALUES ('bed', 0, 'bed', '[0,1]')"
     )
     assert ("bed", 1) in [tuple(row) for row in await connection.fetch(WORDS)]
+    await connection.close()
+
+
+async def test_what_came_back_is_searched_by_good_plans_at_once(database: PostgresSettings, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(database.dsn.get_secret_value())
+    await connection.execute(FILL)
+    server = await dump_database(database, tmp_path / "dump")
+    await clear_database(connection)
+    await restore_database(database, tmp_path / "dump", made_by=server)
+    assert await connection.fetch(UNKNOWN) == []
     await connection.close()
 
 
