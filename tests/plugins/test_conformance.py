@@ -50,7 +50,7 @@ def test_the_shipped_plugins_are_there() -> None:
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(payloads=st.lists(st.dictionaries(names, values, max_size=6), min_size=1, max_size=10))
 def test_a_plugin_conforms(plugin: EmbeddingPlugin, payloads: list[dict[str, Any]]) -> None:
     check(plugin, payloads=payloads)

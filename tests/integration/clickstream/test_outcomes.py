@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -175,7 +175,7 @@ SESSIONS = st.lists(
 
 
 @given(SESSIONS)
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@hypothesis_settings(max_examples=25)
 async def test_the_moments_are_those_of_the_units(studio: Studio, sessions: list[Any]) -> None:
     name = new_id()
     units: dict[str, dict[int, list[Json]]] = defaultdict(lambda: defaultdict(list))

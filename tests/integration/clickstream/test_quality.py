@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -169,9 +169,7 @@ async def test_without_a_time_the_last_thirty_days(studio: Studio, shop: str) ->
         st.tuples(st.integers(0, 3), st.integers(0, 5), st.lists(st.integers(1, 5), max_size=4)), max_size=12
     )
 )
-@hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=15)
 async def test_the_database_counts_as_python_does(
     studio: Studio, shop: str, sessions: Sequence[tuple[int, int, list[int]]]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
@@ -100,9 +100,7 @@ async def test_events_that_come_many_times_at_once_count_once(studio: Studio, se
 
 
 @given(sends=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), max_size=6))
-@hypothesis_settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=20)
 async def test_whatever_is_sent_however_often_each_id_counts_once(
     studio: Studio, session: dict[str, Any], sends: list[list[int]]
 ) -> None:

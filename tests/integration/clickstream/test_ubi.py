@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -172,9 +172,7 @@ DOCUMENTS = st.dictionaries(st.sampled_from(FIELDS) | st.text(), JSON, max_size=
 
 
 @given(changes=st.lists(DOCUMENTS, min_size=1, max_size=5))
-@hypothesis_settings(
-    max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=100)
 async def test_whatever_is_sent_each_document_is_accounted_for(studio: Studio, changes: list[dict[str, Any]]) -> None:
     query = one_query()
     await send(studio, QUERIES, query)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -35,9 +35,7 @@ rows = st.lists(
     ),
     max_size=16,
 )
-any_rows = hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+any_rows = hypothesis_settings(max_examples=15)
 
 
 def direction(angle: float) -> Direction:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
@@ -65,9 +65,7 @@ async def test_filtered_results_are_exact(studio: Studio, shelf: str) -> None:
 
 
 @given(limit=st.integers(30, 400), seed=st.integers(0, 1000), filtered=st.booleans())
-@hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=15)
 async def test_pages_repeat_and_skip_nothing(studio: Studio, shelf: str, limit: int, seed: int, filtered: bool) -> None:
     query = np.random.default_rng(seed).normal(size=DIMENSIONS).astype(np.float32)
     fields: dict[str, object] = {"query": {"vector": query.tolist()}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -69,9 +69,7 @@ sorts = st.sampled_from([[], [], [{"field": "n", "order": "desc"}], [{"field": "
 
 
 @given(query=queries, limit=st.integers(7, 150), where=filters, sort=sorts)
-@hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=40)
 async def test_pages_repeat_and_skip_nothing(
     studio: Studio, shelf: str, query: Any, limit: int, where: Any, sort: Any
 ) -> None:

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -197,9 +197,7 @@ steps = st.lists(
 
 @given(steps=steps, seed=st.integers(0, 1000))
 @example(steps=[("upsert", {"a"}, 1), ("upsert", {"a"}, 0), ("filter", {"a"}, 1)], seed=1)
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=25)
 async def test_whatever_order_workers_take_the_end_is_that_of_acceptance(
     studio: Studio, steps: list[tuple[str, set[str], int]], seed: int
 ) -> None:

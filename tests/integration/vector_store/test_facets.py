@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -51,9 +51,7 @@ def expected(rows: list[Any], path: str) -> list[tuple[str, Any, int]]:
 
 
 @given(rows=st.lists(payloads, max_size=10))
-@hypothesis_settings(
-    max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=200)
 async def test_counts_are_those_of_a_counter(studio: Studio, rows: list[Any]) -> None:
     parameters = Parameters()
     source = f"unnest({parameters.bind(rows)}::jsonb[]) i (payload)"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -56,9 +56,7 @@ writes = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["x", "
 
 
 @given(plan=writes)
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=60)
 async def test_the_newest_wins_in_any_order_and_grouping(
     studio: Studio, points: Collection, plan: tuple[list[tuple[str, int, str]], list[int]]
 ) -> None:
@@ -81,9 +79,7 @@ async def test_the_newest_wins_in_any_order_and_grouping(
         unique_by=lambda step: step[1],
     )
 )
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=60)
 async def test_vectors_are_always_those_of_the_content(
     studio: Studio, points: Collection, steps: list[tuple[str, int, str, bool]]
 ) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -43,9 +43,7 @@ def expected(present: dict[str, str], query: str) -> dict[str, float]:
 
 
 @given(steps=changes, query=texts, merged=st.booleans())
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=25)
 async def test_scores_are_of_what_is_there_now(
     studio: Studio, steps: list[tuple[str, str | None]], query: str, merged: bool
 ) -> None:

@@ -4,7 +4,7 @@ from functools import cmp_to_key, partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -102,9 +102,7 @@ def compare(keys: list[SortKey], left: tuple[Row, str], right: tuple[Row, str]) 
 
 
 @given(table=rows, keys=orders, size=st.integers(1, 5))
-@hypothesis_settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=150)
 async def test_pages_repeat_and_skip_nothing(studio: Studio, table: list[Row], keys: list[SortKey], size: int) -> None:
     async with studio.container.pool.acquire() as connection:
         whole = await select(connection, table, keys)
@@ -118,9 +116,7 @@ async def test_pages_repeat_and_skip_nothing(studio: Studio, table: list[Row], k
 
 
 @given(table=rows, keys=orders)
-@hypothesis_settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=150)
 async def test_the_order_is_that_of_python(studio: Studio, table: list[Row], keys: list[SortKey]) -> None:
     scalar = [
         ({name: value for name, value in payload.items() if not isinstance(value, list | dict)}, distance)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -189,9 +189,7 @@ def leaf_holds(value: Any, operator: str, operand: Any) -> bool:
 
 
 @given(tree=trees, rows=st.lists(payloads, min_size=1, max_size=8))
-@hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=300)
 async def test_the_database_reads_filters_as_python_does(
     studio: Studio, tree: dict[str, Any], rows: list[dict[str, Any]]
 ) -> None:
@@ -218,9 +216,7 @@ OPERATORS = ["eq", "ne", "in", "any", "all", "exists", "gt", "gte", "lt", "lte",
 
 
 @given(field=st.text(max_size=8), operator=st.sampled_from(OPERATORS), operand=anything, payload=payloads)
-@hypothesis_settings(
-    max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=300)
 async def test_what_is_not_refused_is_answered(
     studio: Studio, field: str, operator: str, operand: Any, payload: dict[str, Any]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -158,9 +158,7 @@ async def answers(
     asked=queries,
     merged=st.booleans(),
 )
-@hypothesis_settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=50)
 async def test_partitions_change_no_answer(
     studio: Studio,
     pair: Pair,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embedding_studio.kernel.encoder import EncoderDescription
@@ -23,7 +23,6 @@ descriptions = st.builds(
 
 
 @given(description=descriptions)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_file_brings_it_back(tmp_path: Path, description: EncoderDescription) -> None:
     description.write(tmp_path / "encoder.json")
     assert EncoderDescription.read(tmp_path / "encoder.json") == description

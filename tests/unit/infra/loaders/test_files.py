@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedding_studio.infra.loaders import Loaded, LoadFailure
@@ -155,7 +155,7 @@ _ROWS = st.lists(st.tuples(st.integers(0, 99), _CELLS), max_size=12)
 _NOISE = st.lists(st.binary(max_size=40), max_size=6).map(b"\n".join)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(jsonl=_ROWS, noise=_NOISE, table=_ROWS, groups=st.integers(1, 5))
 async def test_a_read_that_is_cut_anywhere_goes_on_with_exactly_the_rest(
     tmp_path_factory: pytest.TempPathFactory, jsonl: list[tuple[int, str]], noise: bytes, table: Any, groups: int
