@@ -43,7 +43,7 @@ async def dump_database(settings: PostgresSettings, file: Path) -> int:
 
 
 async def restore_database(settings: PostgresSettings, file: Path, *, made_by: int) -> None:
-    """Bring a dump into an empty database; indexes are built anew, and statistics, which a dump has none of, made.
+    """Bring a dump into an empty database; indexes are built anew, and so are statistics, which no dump has.
 
     Raises:
         ConflictError: The server is older than the one that the dump is of.

@@ -20,7 +20,7 @@ from embedding_studio.backup.postgres import (
 )
 from embedding_studio.infra.embedded import ServerUrls
 from embedding_studio.infra.migrations import migrate
-from embedding_studio.infra.postgres import APPLICATION, PostgresSettings, open_pool
+from embedding_studio.infra.postgres import APPLICATION, Connection, PostgresSettings, open_pool
 from embedding_studio.kernel.errors import ConflictError
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.vector_store import Catalog, CollectionOptions, Indexes, VectorStoreSettings
@@ -60,15 +60,20 @@ async def database(urls: ServerUrls) -> AsyncIterator[PostgresSettings]:
     await connection.close()
 
 
+async def leave_and_come_back(database: PostgresSettings, connection: Connection, file: Path) -> None:
+    """All that is in the database goes into a file and out of it into the same, which is empty then."""
+    server = await dump_database(database, file)
+    assert not await is_database_empty(connection)
+    await clear_database(connection)
+    assert await is_database_empty(connection)
+    await restore_database(database, file, made_by=server)
+
+
 async def test_all_comes_back_and_works_on(database: PostgresSettings, tmp_path: Path) -> None:
     connection = await asyncpg.connect(database.dsn.get_secret_value())
     await connection.execute(FILL)
     before = [tuple(row) for row in await connection.fetch(WORDS)]
-    server = await dump_database(database, tmp_path / "dump")
-    assert not await is_database_empty(connection)
-    await clear_database(connection)
-    assert await is_database_empty(connection)
-    await restore_database(database, tmp_path / "dump", made_by=server)
+    await leave_and_come_back(database, connection, tmp_path / "dump")
     await migrate(database)
     assert [tuple(row) for row in await connection.fetch(WORDS)] == before != []
     await connection.execute("INSERT INTO items_1 VALUES ('bed', '{}')")
@@ -82,9 +87,7 @@ async def test_all_comes_back_and_works_on(database: PostgresSettings, tmp_path:
 async def test_what_came_back_is_searched_by_good_plans_at_once(database: PostgresSettings, tmp_path: Path) -> None:
     connection = await asyncpg.connect(database.dsn.get_secret_value())
     await connection.execute(FILL)
-    server = await dump_database(database, tmp_path / "dump")
-    await clear_database(connection)
-    await restore_database(database, tmp_path / "dump", made_by=server)
+    await leave_and_come_back(database, connection, tmp_path / "dump")
     assert await connection.fetch(UNKNOWN) == []
     await connection.close()
 
@@ -101,11 +104,8 @@ async def test_partitions_come_back_and_are_kept_in_step(database: PostgresSetti
         await pool.execute(fill.format(0))
         assert len(await Indexes(pool, VectorStoreSettings(index_from=1)).build(shop, 1, {})) == 4
         before = await pool.fetch("SELECT indexdef FROM pg_indexes WHERE tablename ~ '^parts_' ORDER BY indexname")
-        server = await dump_database(database, tmp_path / "dump")
         async with pool.acquire() as connection:
-            await clear_database(connection)
-            assert await is_database_empty(connection)
-            await restore_database(database, tmp_path / "dump", made_by=server)
+            await leave_and_come_back(database, connection, tmp_path / "dump")
             await connection.reload_schema_state()
         after = await pool.fetch("SELECT indexdef FROM pg_indexes WHERE tablename ~ '^parts_' ORDER BY indexname")
         assert after == before
