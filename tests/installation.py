@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import httpx
 from embedding_studio.infra.embedded import ServerUrls, free_port
 from embedding_studio.infra.notify import NOTIFY_SOCKET, ReadySignal
 
-__all__ = ["Installation", "until"]
+__all__ = ["Installation", "finished_task", "is_ready", "state_of", "until", "until_done"]
 
 _WITHIN_S = 120.0
 _COMMAND = (sys.executable, "-m", "embedding_studio")
@@ -73,7 +73,7 @@ class Installation:
         extra = {f"EMBEDDING_STUDIO_{name}": str(value) for name, value in settings.items()}
         port = settings.get("API__PORT", self.port)
         with ReadySignal() as ready, self.running("serve", extra={**extra, NOTIFY_SOCKET: ready.name}) as process:
-            until(lambda: _is_ready(f"http://127.0.0.1:{port}", process))
+            until(lambda: is_ready(f"http://127.0.0.1:{port}", process))
             asyncio.run(asyncio.wait_for(ready.wait(), _WITHIN_S))
             yield process
 
@@ -90,9 +90,29 @@ def until(ready: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def _is_ready(url: str, process: "subprocess.Popen[bytes]") -> bool:
-    assert process.poll() is None, "the process ended"
+def is_ready(url: str, process: "subprocess.Popen[bytes] | None" = None) -> bool:
+    """Whether an API answers that it is ready; that its process has ended is an error."""
+    assert process is None or process.poll() is None, "the process ended"
     try:
         return httpx.get(f"{url}/health/ready").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def finished_task(api: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
+    """The task that a request started, once it is finished; that it cannot be looked at for a moment is no failure."""
+    assert answer.status_code == 202, answer.text
+    url = f"/api/v1/tasks/{answer.json()['task_id']}"
+    until(lambda: api.get(url).json().get("finished_at") is not None)
+    return dict(api.get(url).json())
+
+
+def state_of(api: httpx.Client, task: str) -> str | None:
+    """The state of a task; None where it cannot be looked at for a moment."""
+    state: str | None = api.get(f"/api/v1/tasks/{task}").json().get("state")
+    return state
+
+
+def until_done(api: httpx.Client, tasks: Collection[str]) -> None:
+    """Return once all the tasks have succeeded."""
+    until(lambda: all(state_of(api, one) == "succeeded" for one in tasks))

@@ -5,17 +5,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.infra.shipped import shipped
-from installation import until
+from installation import finished_task, is_ready, until
 from small_encoder import save_small_encoder
 
 
@@ -54,15 +53,16 @@ def running_up(data_dir: Path, *, cwd: Path | None = None, **settings: object) -
     They run in the folder `cwd`, or else in this process's.
     """
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(data_dir), "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
     ours = {f"EMBEDDING_STUDIO_{name}": str(value) for name, value in settings.items()}
     with (
         subprocess.Popen(command, env=clean | ours, cwd=cwd) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as client,
+        httpx.Client(base_url=url, timeout=60.0) as client,
     ):
         try:
-            until(lambda: _is_ready(client, process))
+            until(lambda: is_ready(url, process))
             yield client
         finally:
             process.send_signal(signal.SIGINT)
@@ -80,30 +80,3 @@ def api(data_dir: Path, plugins: Path) -> Iterator[httpx.Client]:
 def finished(api: httpx.Client) -> Callable[[httpx.Response], dict[str, object]]:
     """Waits for the task that a request started, and returns it."""
     return lambda answer: finished_task(api, answer)
-
-
-def finished_task(api: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
-    """The task that a request started, once it is finished; that it cannot be looked at for a moment is no failure."""
-    assert answer.status_code == 202, answer.text
-    url = f"/api/v1/tasks/{answer.json()['task_id']}"
-    until(lambda: api.get(url).json().get("finished_at") is not None)
-    return dict(api.get(url).json())
-
-
-def state_of(api: httpx.Client, task: str) -> str | None:
-    """The state of a task; None where it cannot be looked at for a moment."""
-    state: str | None = api.get(f"/api/v1/tasks/{task}").json().get("state")
-    return state
-
-
-def until_done(api: httpx.Client, tasks: Collection[str]) -> None:
-    """Return once all the tasks have succeeded."""
-    until(lambda: all(state_of(api, one) == "succeeded" for one in tasks))
-
-
-def _is_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, "the process ended"
-    try:
-        return client.get("/health/ready").status_code == 200
-    except httpx.TransportError:
-        return False

@@ -14,11 +14,10 @@ from embedding_studio.backup import read_manifest
 from embedding_studio.infra.documents import known_documents
 from embedding_studio.infra.migrations import known_revisions
 from embedding_studio.kernel.ids import new_id
-from installation import Installation, until
+from installation import Installation, finished_task, until, until_done
 from servers import embedded_servers
 from small_encoder import COLORS, THINGS
 
-from .conftest import finished_task, until_done
 from .shoppers import Shoppers
 
 pytestmark = pytest.mark.e2e

@@ -12,17 +12,16 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from e2e.storm import TARGETS, Storm
 from embedding_studio.infra.embedded import free_port
+from installation import is_ready, until
 
 pytestmark = pytest.mark.e2e
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "5"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-_READY_WITHIN_S = 120.0
 
 
 def test_nothing_that_was_accepted_is_lost_whatever_is_killed(tmp_path: Path) -> None:
@@ -34,7 +33,7 @@ def test_nothing_that_was_accepted_is_lost_whatever_is_killed(tmp_path: Path) ->
     command = [sys.executable, "-m", "embedding_studio", "up", "--data-dir", str(tmp_path), "--port", str(port)]
     with subprocess.Popen(command, env=environment) as up:
         try:
-            wait_until_ready(url, up)
+            until(lambda: is_ready(url, up))
             storm = Storm(url=url, up=up.pid, kills=KILLS, seed=SEED)
             started = time.monotonic()
             asyncio.run(storm.run())
@@ -47,18 +46,6 @@ def test_nothing_that_was_accepted_is_lost_whatever_is_killed(tmp_path: Path) ->
     assert len(TARGETS) > KILLS or set(storm.kills) == set(TARGETS)
     assert storm.searches["200"] > 10
     assert storm.reindexes["succeeded"] > 0
-
-
-def wait_until_ready(url: str, up: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while True:
-        assert up.poll() is None, "the process ended"
-        assert time.monotonic() < deadline, "not ready in time"
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
 
 
 def report(storm: Storm, seconds: float) -> None:

@@ -19,10 +19,8 @@ import embedding_studio.api  # so that what they count is declared here too
 import embedding_studio.infra.triton  # noqa: F401
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.infra.shipped import shipped
-from installation import Installation, until
+from installation import Installation, until, until_done
 from servers import embedded_servers
-
-from .conftest import until_done
 
 pytestmark = pytest.mark.e2e
 

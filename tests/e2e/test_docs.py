@@ -13,8 +13,9 @@ import pytest
 
 from documentation import PAGES, Block, answers, blocks_of, differences, last_json, script_of, story_of
 from embedding_studio.infra.shipped import shipped
+from installation import finished_task
 
-from .conftest import finished_task, running_up
+from .conftest import running_up
 
 pytestmark = [
     pytest.mark.e2e,

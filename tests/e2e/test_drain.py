@@ -10,10 +10,8 @@ import httpx
 import pytest
 
 from embedding_studio.infra.embedded import free_port
-from installation import Installation, until
+from installation import Installation, state_of, until, until_done
 from servers import embedded_servers
-
-from .conftest import state_of, until_done
 
 pytestmark = pytest.mark.e2e
 

@@ -14,10 +14,9 @@ import psutil
 import pytest
 
 from embedding_studio.infra.shipped import shipped
-from installation import Installation, until
+from installation import Installation, finished_task, until, until_done
 from servers import embedded_servers
 
-from .conftest import finished_task, until_done
 from .shoppers import Shoppers
 
 pytestmark = pytest.mark.e2e

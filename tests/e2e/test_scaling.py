@@ -12,11 +12,10 @@ import pytest
 
 from embedding_studio.infra.embedded import free_port
 from embedding_studio.infra.shipped import shipped
-from installation import Installation, until
+from installation import Installation, finished_task, until, until_done
 from replication import Pair, replicated
 from servers import embedded_servers
 
-from .conftest import finished_task, until_done
 from .shoppers import Shoppers
 
 pytestmark = pytest.mark.e2e

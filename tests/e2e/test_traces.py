@@ -9,10 +9,8 @@ import pytest
 from collector import Collector, Seen, collector
 from embedding_studio.infra.embedded import ServerUrls
 from embedding_studio.infra.shipped import shipped
-from installation import Installation, until
+from installation import Installation, finished_task, until
 from servers import embedded_servers
-
-from .conftest import finished_task
 
 pytestmark = pytest.mark.e2e
 

@@ -19,11 +19,11 @@ from embedding_studio.infra.embedded import Server
 from embedding_studio.kernel.ids import new_id
 from embedding_studio.ml.export import export_encoder
 from embedding_studio.settings import load_settings
-from installation import until
+from installation import finished_task, until
 from servers import triton_server
 from small_encoder import COLORS, THINGS, save_small_encoder
 
-from .conftest import finished_task, running_up
+from .conftest import running_up
 from .load import Load
 
 pytestmark = pytest.mark.e2e

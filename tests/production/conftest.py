@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from collector import Collector, collector
 from embedding_studio.infra.embedded import Child, Supervisor, free_port, start_triton
-from installation import until
+from installation import finished_task, is_ready
 from production.servers import (
     MLFLOW,
     MlflowServer,
@@ -84,10 +85,7 @@ class Production:
 
     def finished(self, answer: httpx.Response) -> dict[str, Any]:
         """The task that a request started, once it is finished."""
-        assert answer.status_code == 202, answer.text
-        url = f"/api/v1/tasks/{answer.json()['task_id']}"
-        until(lambda: self.apis[0].get(url).json().get("state") in ("succeeded", "failed", "cancelled"))
-        return dict(self.apis[0].get(url).json())
+        return finished_task(self.apis[0], answer)
 
 
 @pytest.fixture(scope="session")
@@ -167,10 +165,11 @@ def machines(
         own = repository if role == "inference" else {}
         start(supervisor, role, ["worker", "--role", role], folder, shared | own)
     headers = {"Authorization": f"Bearer {key}"}
-    first, second = (httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60.0) for port in ports)
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    first, second = (httpx.Client(base_url=url, headers=headers, timeout=60.0) for url in urls)
     with first, second:
-        for client, child in zip((first, second), apis, strict=True):
-            child.wait_until(lambda client=client: is_ready(client), _DEADLINE_S)  # type: ignore[misc]  # bound at once
+        for url, child in zip(urls, apis, strict=True):
+            child.wait_until(partial(is_ready, url), _DEADLINE_S)
         yield first, second
 
 
@@ -192,10 +191,3 @@ def run(arguments: list[str], machine: Path, shared: dict[str, str]) -> str:
 def on_machine(data_dir: Path, shared: dict[str, str]) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDDING_STUDIO_")}
     return clean | shared | {"EMBEDDING_STUDIO_DATA_DIR": str(data_dir)}
-
-
-def is_ready(client: httpx.Client) -> bool:
-    try:
-        return client.get("/health/ready").status_code == 200
-    except httpx.TransportError:
-        return False
